@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1
+
+import (
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Access is what an application may do with a service.
+// +kubebuilder:validation:Enum=read;write;readwrite;admin
+type Access string
+
+// Levels of access. Admin includes the management of indexes (OpenSearch) and
+// administrative commands (Valkey).
+const (
+	AccessRead      Access = "read"
+	AccessWrite     Access = "write"
+	AccessReadWrite Access = "readwrite"
+	AccessAdmin     Access = "admin"
+)
+
+// An AivenApplicationSpec says which services an application uses and where
+// its credentials go.
+// +kubebuilder:validation:XValidation:rule="has(self.kafka) || has(self.openSearch) || (has(self.valkey) && size(self.valkey) > 0)",message="name at least one service: kafka, openSearch or valkey"
+type AivenApplicationSpec struct {
+	// SecretName is the name of the Secret that holds the credentials of every
+	// service that does not name a Secret of its own. It is made in the
+	// application's namespace. Default: "<name>-aiven". It may be changed: the
+	// same credentials are then published under the new name and the old Secret
+	// is removed. A Secret of that name that belongs to somebody else is never
+	// touched; the application is then not ready, with reason SecretConflict.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a Secret's name has lower case letters, digits and '-', and starts and ends with a letter or digit"
+	SecretName string `json:"secretName,omitempty"`
+
+	// Kafka asks for a user of a Kafka pool.
+	// +optional
+	Kafka *KafkaSpec `json:"kafka,omitempty"`
+
+	// OpenSearch asks for a user of an OpenSearch instance.
+	// +optional
+	OpenSearch *OpenSearchSpec `json:"openSearch,omitempty"`
+
+	// Valkey asks for one user of each of these Valkey instances.
+	// +optional
+	// +listType=map
+	// +listMapKey=instance
+	// +kubebuilder:validation:MaxItems=64
+	Valkey []ValkeySpec `json:"valkey,omitempty"`
+
+	// Protected keeps the Secret and its users when the application is deleted,
+	// until somebody deletes the Secret. Default: false, with which both go
+	// together with the application.
+	// +optional
+	Protected bool `json:"protected,omitempty"`
+
+	// ExpiresAt ends the access at this time, in RFC 3339: the users are deleted
+	// at Aiven and the Secret is removed, in use or not. It may be moved as long
+	// as it has not passed. An application that is created with a time in the
+	// past gets no credentials. Default: access does not end.
+	// +optional
+	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// ProviderConfigRef names the configuration (with it the Aiven token) to
+	// use: a ClusterProviderConfig, or a ProviderConfig of this namespace.
+	// Default: the ProviderConfig "default" of this namespace if there is one,
+	// else the ClusterProviderConfig "default".
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.kind in ['ClusterProviderConfig', 'ProviderConfig'] && size(self.name) > 0",message="providerConfigRef needs kind ClusterProviderConfig or ProviderConfig, and a name"
+	ProviderConfigRef *xpv2.ProviderConfigReference `json:"providerConfigRef,omitempty"`
+}
+
+// A KafkaSpec asks for a user of a Kafka pool.
+type KafkaSpec struct {
+	// Pool is the name of one of the pools that the configuration lists under
+	// kafkaPools. A pool that is not listed is refused with reason
+	// PoolNotConfigured. Changing it gives the application a user of the other
+	// pool and removes the old one.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Pool string `json:"pool"`
+
+	// SecretName puts the Kafka credentials into a Secret of this name instead
+	// of spec.secretName. Sections that name the same Secret share it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a Secret's name has lower case letters, digits and '-', and starts and ends with a letter or digit"
+	SecretName string `json:"secretName,omitempty"`
+}
+
+// An OpenSearchSpec asks for a user of an OpenSearch instance.
+type OpenSearchSpec struct {
+	// Instance is the name of the OpenSearch instance. The configuration's
+	// instanceNames turn it into the name of the Aiven service, by default
+	// "opensearch-<namespace>-<instance>".
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9-]+$')",message="an instance's name has lower case letters, digits and '-'"
+	Instance string `json:"instance"`
+
+	// Access to all indexes of the instance: read, write, readwrite or admin.
+	// It may be changed at any time; the credentials stay the same.
+	// +optional
+	// +kubebuilder:default=read
+	Access Access `json:"access,omitempty"`
+
+	// SecretName puts the OpenSearch credentials into a Secret of this name
+	// instead of spec.secretName. Sections that name the same Secret share it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a Secret's name has lower case letters, digits and '-', and starts and ends with a letter or digit"
+	SecretName string `json:"secretName,omitempty"`
+}
+
+// A ValkeySpec asks for a user of a Valkey instance.
+type ValkeySpec struct {
+	// Instance is the name of the Valkey instance, unique in the list. The
+	// configuration's instanceNames turn it into the name of the Aiven service,
+	// by default "valkey-<namespace>-<instance>". In upper case it ends the keys
+	// of the Secret: VALKEY_URI_<INSTANCE>.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9-]+$')",message="an instance's name has lower case letters, digits and '-'"
+	Instance string `json:"instance"`
+
+	// Access to all keys of the instance: read, write, readwrite or admin. It
+	// may be changed at any time; the credentials stay the same.
+	// +optional
+	// +kubebuilder:default=read
+	Access Access `json:"access,omitempty"`
+
+	// SecretName puts this instance's credentials into a Secret of this name
+	// instead of spec.secretName. Sections that name the same Secret share it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a Secret's name has lower case letters, digits and '-', and starts and ends with a letter or digit"
+	SecretName string `json:"secretName,omitempty"`
+}
+
+// A CredentialsStatus describes the credentials that are published.
+type CredentialsStatus struct {
+	// Revision counts the sets of users that were issued to the application. It
+	// is in the names of the managed resources.
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
+
+	// IssuedAt is when the Secret was first published with this revision.
+	// +optional
+	IssuedAt *metav1.Time `json:"issuedAt,omitempty"`
+
+	// NotAfter is when the first certificate of this revision ends. Absent when
+	// it has none.
+	// +optional
+	NotAfter *metav1.Time `json:"notAfter,omitempty"`
+
+	// Users are the service users of this revision.
+	// +optional
+	// +listType=atomic
+	Users []UserStatus `json:"users,omitempty"`
+}
+
+// A UserStatus names one service user at Aiven.
+type UserStatus struct {
+	// Service is what the user is for: "kafka", "opensearch" or
+	// "valkey/<instance>".
+	Service string `json:"service"`
+	// Project is the Aiven project.
+	Project string `json:"project"`
+	// ServiceName is the name of the Aiven service.
+	ServiceName string `json:"serviceName"`
+	// Username is the name of the user at Aiven.
+	Username string `json:"username"`
+}
+
+// A SecretStatus describes one published Secret.
+type SecretStatus struct {
+	// Name of the Secret, in the application's namespace.
+	Name string `json:"name"`
+	// ContentHash changes with the content of the Secret, and with nothing
+	// else. It is also on the Secret as annotation aiven.nais.io/content-hash.
+	// +optional
+	ContentHash string `json:"contentHash,omitempty"`
+	// PublishedAt is when the content last changed.
+	// +optional
+	PublishedAt *metav1.Time `json:"publishedAt,omitempty"`
+}
+
+// SynchronizationState sums up the last attempt for tools written for
+// aivenator.
+type SynchronizationState string
+
+// The synchronization states that tools for aivenator know.
+const (
+	// RolloutComplete says that the Secret holds what the application asks for.
+	RolloutComplete SynchronizationState = "RolloutComplete"
+	// RolloutFailed says that the last attempt failed; see the conditions.
+	RolloutFailed SynchronizationState = "RolloutFailed"
+)
+
+// An AivenApplicationStatus is what the provider last saw and did.
+type AivenApplicationStatus struct {
+	xpv2.ConditionedStatus `json:",inline"`
+
+	// ObservedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Credentials that are published.
+	// +optional
+	Credentials *CredentialsStatus `json:"credentials,omitempty"`
+
+	// Secrets that are published.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Secrets []SecretStatus `json:"secrets,omitempty"`
+
+	// SynchronizationState is RolloutComplete or RolloutFailed; read by tools
+	// written for aivenator. Prefer the condition Ready.
+	// +optional
+	SynchronizationState SynchronizationState `json:"synchronizationState,omitempty"`
+
+	// SynchronizationHash is a hash of the spec that was last synchronized; read
+	// by tools written for aivenator.
+	// +optional
+	SynchronizationHash string `json:"synchronizationHash,omitempty"`
+
+	// SynchronizationTime is when the application was last synchronized after a
+	// change; read by tools written for aivenator.
+	// +optional
+	SynchronizationTime *metav1.Time `json:"synchronizationTime,omitempty"`
+
+	// SynchronizedGeneration is the generation that was last synchronized; read
+	// by tools written for aivenator.
+	// +optional
+	SynchronizedGeneration int64 `json:"synchronizedGeneration,omitempty"`
+}
+
+// +kubebuilder:object:root=true
+
+// An AivenApplication says which Aiven services an application uses. The
+// provider makes one service user for each and publishes all their credentials
+// in one Secret for the application's pods to mount.
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=aivenapp;aivenapps,categories={crossplane,aiven}
+// +kubebuilder:printcolumn:name="READY",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
+// +kubebuilder:printcolumn:name="REASON",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].reason"
+// +kubebuilder:printcolumn:name="SECRET",type="string",JSONPath=".status.secrets[*].name"
+// +kubebuilder:printcolumn:name="EXPIRES",type="string",JSONPath=".spec.expiresAt",priority=1
+// +kubebuilder:printcolumn:name="REVISION",type="integer",JSONPath=".status.credentials.revision",priority=1
+// +kubebuilder:printcolumn:name="MESSAGE",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].message",priority=1
+// +kubebuilder:printcolumn:name="AGE",type="date",JSONPath=".metadata.creationTimestamp"
+type AivenApplication struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   AivenApplicationSpec   `json:"spec"`
+	Status AivenApplicationStatus `json:"status,omitempty"`
+}
+
+// +kubebuilder:object:root=true
+
+// An AivenApplicationList is a list of AivenApplications.
+type AivenApplicationList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []AivenApplication `json:"items"`
+}
+
+// GetCondition returns the condition of the supplied type, with status Unknown
+// when there is none.
+func (a *AivenApplication) GetCondition(ct xpv2.ConditionType) xpv2.Condition {
+	return a.Status.GetCondition(ct)
+}
+
+// SetConditions sets the supplied conditions, replacing any of the same type.
+func (a *AivenApplication) SetConditions(c ...xpv2.Condition) {
+	a.Status.SetConditions(c...)
+}

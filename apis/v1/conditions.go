@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Condition types of an AivenApplication, beside Ready and Synced.
+//
+// Ready is True when every Secret of the current generation is published and
+// complete and the last attempt succeeded. Synced is True when the last attempt
+// wrote everything it wanted to write; a wait for Aiven does not make it False.
+const (
+	// TypeSucceeded is True when the last attempt succeeded. Kept for aivenator.
+	TypeSucceeded xpv2.ConditionType = "Succeeded"
+	// TypeAivenFailure is True while Aiven refuses or does not answer. Kept for
+	// aivenator.
+	TypeAivenFailure xpv2.ConditionType = "AivenFailure"
+	// TypeLocalFailure is True while something in the cluster is in the way: the
+	// spec, the configuration, a Secret. Kept for aivenator.
+	TypeLocalFailure xpv2.ConditionType = "LocalFailure"
+)
+
+// Reasons of the condition Ready of an AivenApplication. They are API.
+const (
+	// ReasonAvailable: the Secrets hold working, complete credentials.
+	ReasonAvailable xpv2.ConditionReason = "Available"
+	// ReasonCreating: users are being made; nothing is wrong.
+	ReasonCreating xpv2.ConditionReason = "Creating"
+	// ReasonNoToken: there is no configuration, or no Aiven token in it.
+	ReasonNoToken xpv2.ConditionReason = "NoToken"
+	// ReasonTokenRejected: Aiven does not accept the token.
+	ReasonTokenRejected xpv2.ConditionReason = "TokenRejected"
+	// ReasonAccessDenied: the token is valid but lacks a right.
+	ReasonAccessDenied xpv2.ConditionReason = "AccessDenied"
+	// ReasonPoolNotConfigured: the configuration does not list the Kafka pool.
+	ReasonPoolNotConfigured xpv2.ConditionReason = "PoolNotConfigured"
+	// ReasonInvalidConfiguration: the configuration lacks something this
+	// application needs.
+	ReasonInvalidConfiguration xpv2.ConditionReason = "InvalidConfiguration"
+	// ReasonServiceNotFound: Aiven knows no such service.
+	ReasonServiceNotFound xpv2.ConditionReason = "ServiceNotFound"
+	// ReasonServiceNotRunning: the service is powered off or being rebuilt.
+	ReasonServiceNotRunning xpv2.ConditionReason = "ServiceNotRunning"
+	// ReasonQuotaExceeded: the service has no room for another user.
+	ReasonQuotaExceeded xpv2.ConditionReason = "QuotaExceeded"
+	// ReasonRateLimited: Aiven asked to slow down.
+	ReasonRateLimited xpv2.ConditionReason = "RateLimited"
+	// ReasonAivenUnavailable: Aiven does not answer, or with a server error.
+	ReasonAivenUnavailable xpv2.ConditionReason = "AivenUnavailable"
+	// ReasonUsernameTaken: a user of that name exists and is not ours.
+	ReasonUsernameTaken xpv2.ConditionReason = "UsernameTaken"
+	// ReasonCredentialsRedacted: Aiven hides the credentials from this token.
+	ReasonCredentialsRedacted xpv2.ConditionReason = "CredentialsRedacted"
+	// ReasonCredentialsIncomplete: Aiven has not delivered all credentials (yet).
+	ReasonCredentialsIncomplete xpv2.ConditionReason = "CredentialsIncomplete"
+	// ReasonInvalidAccess: Aiven refuses the access that is asked for.
+	ReasonInvalidAccess xpv2.ConditionReason = "InvalidAccess"
+	// ReasonSecretConflict: a Secret of that name belongs to somebody else.
+	ReasonSecretConflict xpv2.ConditionReason = "SecretConflict"
+	// ReasonKeyConflict: two services want the same key of one Secret.
+	ReasonKeyConflict xpv2.ConditionReason = "KeyConflict"
+	// ReasonExpired: spec.expiresAt has passed.
+	ReasonExpired xpv2.ConditionReason = "Expired"
+	// ReasonSyncFailed: something else failed; the message says what.
+	ReasonSyncFailed xpv2.ConditionReason = "SyncFailed"
+)
+
+// Ready returns a Ready condition that is True.
+func Ready() xpv2.Condition {
+	return condition(xpv2.TypeReady, corev1.ConditionTrue, ReasonAvailable, "")
+}
+
+// NotReady returns a Ready condition that is False for the supplied reason. The
+// message tells a developer what is wrong and what to do.
+func NotReady(r xpv2.ConditionReason, message string) xpv2.Condition {
+	return condition(xpv2.TypeReady, corev1.ConditionFalse, r, message)
+}
+
+// Failure returns a condition for aivenator's tools (TypeAivenFailure,
+// TypeLocalFailure, TypeSucceeded) of the supplied status.
+func Failure(t xpv2.ConditionType, s corev1.ConditionStatus, r xpv2.ConditionReason, message string) xpv2.Condition {
+	return condition(t, s, r, message)
+}
+
+func condition(t xpv2.ConditionType, s corev1.ConditionStatus, r xpv2.ConditionReason, message string) xpv2.Condition {
+	return xpv2.Condition{Type: t, Status: s, Reason: r, Message: message, LastTransitionTime: metav1.Now()}
+}

@@ -1,0 +1,33 @@
+// Package deps holds the requirements of packages being written.
+package deps
+
+import (
+	_ "github.com/aiven/aiven-go-client/v2"
+	_ "github.com/alecthomas/kingpin/v2"
+	_ "github.com/crossplane/crossplane-runtime/v2/pkg/controller"
+	_ "github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/customresourcesgate"
+	_ "github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	_ "github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/providerconfig"
+	_ "github.com/crossplane/crossplane-runtime/v2/pkg/statemetrics"
+	_ "github.com/crossplane/crossplane-runtime/v2/pkg/resource/fake"
+	_ "github.com/crossplane/crossplane-runtime/v2/pkg/test"
+	_ "github.com/crossplane/crossplane/apis/v2/core/v2"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/pkg/errors"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/prometheus/client_golang/prometheus/testutil"
+	_ "go.uber.org/zap"
+	_ "golang.org/x/sync/singleflight"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/time/rate"
+	_ "k8s.io/api/core/v1"
+	_ "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	_ "k8s.io/client-go/kubernetes"
+	_ "k8s.io/client-go/dynamic"
+	_ "k8s.io/utils/ptr"
+	_ "sigs.k8s.io/controller-runtime"
+	_ "sigs.k8s.io/controller-runtime/pkg/envtest"
+	_ "sigs.k8s.io/controller-runtime/pkg/log/zap"
+	_ "sigs.k8s.io/yaml"
+	_ "software.sslmate.com/src/go-pkcs12"
+)
