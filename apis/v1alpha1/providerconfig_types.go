@@ -82,7 +82,7 @@ type RateLimit struct {
 	RequestsPerSecond int32 `json:"requestsPerSecond,omitempty"`
 
 	// Burst is how many calls may be made at once before requestsPerSecond
-	// holds. Default: the same as requestsPerSecond.
+	// holds. Default and least value: the same as requestsPerSecond.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Burst int32 `json:"burst,omitempty"`
@@ -122,8 +122,8 @@ type ServiceSettings struct {
 	InstanceNames InstanceNames `json:"instanceNames,omitempty"`
 
 	// RateLimit of the calls made with this configuration's token.
-	// Configurations with the same token and base URL share one limit: the
-	// strictest of theirs.
+	// Configurations with the same token, base URL and limit share one client and
+	// so one limit.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 }

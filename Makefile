@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+# Needs Go, make and git. Everything else is built from published Go modules.
+
+.DEFAULT_GOAL := help
+
+GENERATE_TOOL := go tool -modfile=cluster/tools/generate/go.mod
+LINT_TOOL := go tool -modfile=cluster/tools/lint/go.mod
+HEADER := apis/boilerplate.go.txt
+
+# The programs of the control plane that tests start.
+TEST_PROGRAMS := etcd kube-apiserver kube-controller-manager
+
+# Flags for the local environment, the benchmark and go test.
+RUN_FLAGS ?=
+BENCH_FLAGS ?=
+TEST_FLAGS ?=
+
+.PHONY: help
+help: ## Show the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: generate
+generate: ## Write deep copies, method sets and CRDs from the API types.
+	$(GENERATE_TOOL) controller-gen object:headerFile=$(HEADER) paths=./apis/...
+	$(GENERATE_TOOL) angryjet generate-methodsets --header-file=$(HEADER) ./apis/...
+	rm -f package/crds/*.yaml
+	$(GENERATE_TOOL) controller-gen crd:crdVersions=v1 paths=./apis/... output:crd:artifacts:config=package/crds
+
+.PHONY: fmt
+fmt: ## Format the Go files.
+	$(LINT_TOOL) golangci-lint fmt
+
+.PHONY: build
+build: ## Build the programs into _output.
+	mkdir -p _output
+	CGO_ENABLED=0 go build -trimpath -o _output/ ./cmd/...
+
+.PHONY: test
+test: ## Run all tests but e2e, with the race detector, against a real API server.
+	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS)) && \
+		KUBEBUILDER_ASSETS=$$assets go test -race $(TEST_FLAGS) ./...
+
+.PHONY: lint
+lint: ## Run the linters and check the directions of imports.
+	$(LINT_TOOL) golangci-lint run
+	go test -count=1 ./test/imports/
+
+.PHONY: e2e
+e2e: ## Start everything as make run does, and check what the examples lead to.
+	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS) kubectl) && \
+		KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count=1 -timeout 15m $(TEST_FLAGS) ./test/e2e/...
+
+.PHONY: run
+run: ## Start a control plane, the simulator, the provider and the examples (Ctrl-C ends it).
+	@mkdir -p _output && go build -o _output/local ./cluster/local && exec _output/local $(RUN_FLAGS)
+
+.PHONY: bench
+bench: ## Measure the provider against the simulator (BENCH_FLAGS="-applications 500").
+	go run ./test/bench $(BENCH_FLAGS)
+
+.PHONY: check-diff
+check-diff: generate ## Fail when generating changes the committed tree, and show how.
+	@if [ -n "$$(git status --porcelain)" ]; then \
+		git --no-pager diff; git status --short; \
+		echo "The tree is not clean after make generate: commit what it wrote." >&2; exit 1; \
+	fi
+
+.PHONY: reviewable
+reviewable: generate lint test ## Everything to do before a review.
+
+.PHONY: clean
+clean: ## Remove what make build wrote.
+	rm -rf _output
+
+.PHONY: clean-cache
+clean-cache: ## Remove the built control plane from the user's cache folder.
+	@dir=$$(go run ./cluster/controlplane/prepare) && echo "rm -rf $$dir" && rm -rf "$$dir"

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command provider runs provider-aiven.
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
+	"go.uber.org/zap/zapcore"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/provider-aiven/provider-aiven/internal/provider"
+	"github.com/provider-aiven/provider-aiven/internal/version"
+)
+
+func main() {
+	app := kingpin.New(filepath.Base(os.Args[0]), "Crossplane provider for credentials of Aiven services.").Version(version.Version).DefaultEnvars()
+	debug := app.Flag("debug", "Log what is done, not only what goes wrong.").Short('d').Bool()
+	var allowed string
+	var o provider.Options
+	app.Flag("poll", "How often each Aiven service and each managed resource is looked at when nothing happens.").Default(provider.DefaultPollInterval.String()).DurationVar(&o.PollInterval)
+	app.Flag("sync", "How often the caches are listed anew.").Default(provider.DefaultSyncInterval.String()).DurationVar(&o.SyncInterval)
+	app.Flag("poll-state-metric", "How often managed resources are counted for the state metrics.").Default(provider.DefaultStateMetricInterval.String()).DurationVar(&o.StateMetricInterval)
+	app.Flag("max-concurrent-reconciles", "Workers of each controller.").Default("32").IntVar(&o.Workers)
+	app.Flag("leader-election", "Make sure that one of several replicas works.").Default("true").BoolVar(&o.LeaderElection)
+	app.Flag("leader-election-namespace", "Namespace of the lease. Default: the pod's.").StringVar(&o.LeaderElectionNamespace)
+	app.Flag("allowed-base-urls", "Base URLs of the Aiven API, separated by commas, that a namespaced ProviderConfig may use beside https://api.aiven.io.").StringVar(&allowed)
+	app.Flag("metrics-address", "Address of the metrics, \"0\" for none.").Default(":8080").StringVar(&o.MetricsAddress)
+	app.Flag("health-address", "Address of /healthz and /readyz, \"0\" for none.").Default(":8081").StringVar(&o.HealthAddress)
+	kingpin.MustParse(app.Parse(os.Args[1:]))
+
+	if allowed != "" {
+		o.AllowedBaseURLs = strings.Split(allowed, ",")
+	}
+	o.UserAgent = "provider-aiven/" + version.Version
+	o.Logger = newLogger(*debug)
+
+	cfg, err := ctrl.GetConfig()
+	app.FatalIfError(err, "cannot get the configuration of the API server")
+	app.FatalIfError(provider.Run(ctrl.SetupSignalHandler(), cfg, o), "cannot run the provider")
+}
+
+// newLogger logs JSON. The libraries below log only when debugging: what they
+// would say is in conditions and events.
+func newLogger(debug bool) logging.Logger {
+	zl := zap.New(zap.UseDevMode(debug), zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.EncodeTime = zapcore.ISO8601TimeEncoder }))
+	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard)))
+	klog.SetLogger(zl)
+	if debug {
+		ctrl.SetLogger(zl)
+	}
+	return logging.NewLogrLogger(zl.WithName("provider-aiven"))
+}

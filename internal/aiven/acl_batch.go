@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aiven
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/pkg/errors"
+)
+
+const (
+	firstBackoff = 250 * time.Millisecond
+	lastBackoff  = 30 * time.Second
+	// verifyAfter is after how many ACL intervals without a batch the document is read once more. Somebody else who had
+	// read it before a batch may have written it back after.
+	verifyAfter = 2
+)
+
+// An aclSchedule decides when a writer does what.
+type aclSchedule struct {
+	interval  time.Duration
+	lastStart time.Time // of a batch
+	lastFail  time.Time
+	failures  int // in a row
+}
+
+type aclAction int
+
+const (
+	aclIdle aclAction = iota
+	aclBatch
+	aclVerify
+)
+
+// next returns what there is to do and when.
+func (s aclSchedule) next(pending, written int) (aclAction, time.Time) {
+	action, at := aclIdle, time.Time{}
+	switch {
+	case pending > 0:
+		action = aclBatch
+		if !s.lastStart.IsZero() {
+			at = s.lastStart.Add(s.interval)
+		}
+	case written > 0:
+		action, at = aclVerify, s.lastStart.Add(verifyAfter*s.interval)
+	}
+	if s.failures > 0 {
+		at = s.lastFail.Add(min(firstBackoff<<min(s.failures-1, 16), lastBackoff))
+	}
+	return action, at
+}
+
+// run writes what is pending until there is nothing left to write or to verify.
+func (w *aclWriter) run() {
+	for {
+		w.mu.Lock()
+		action, at := w.schedule.next(len(w.pending), len(w.written))
+		if action == aclIdle {
+			w.running = false
+			w.mu.Unlock()
+			return
+		}
+		w.mu.Unlock()
+		if d := at.Sub(w.c.opts.Now()); !at.IsZero() && d > 0 {
+			if !w.rest(d) {
+				return
+			}
+			continue
+		}
+		select {
+		case w.io <- struct{}{}:
+		case <-w.c.ctx.Done():
+			return
+		}
+		if action == aclBatch {
+			w.batch()
+		} else {
+			w.verify()
+		}
+		<-w.io
+	}
+}
+
+// rest waits for a time or for another submit. It returns false when the client is closed.
+func (w *aclWriter) rest(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-w.wake:
+	case <-w.c.ctx.Done():
+		return false
+	}
+	return true
+}
+
+// batch writes all changes that are pending now.
+func (w *aclWriter) batch() {
+	w.mu.Lock()
+	w.schedule.lastStart = w.c.opts.Now()
+	todo := maps.Clone(w.pending)
+	w.mu.Unlock()
+	if err := w.apply(todo); err != nil {
+		w.failed(todo, err)
+		return
+	}
+	w.mu.Lock()
+	w.schedule.failures, w.lastErr = 0, nil
+	w.mu.Unlock()
+}
+
+// apply reads the document, merges the changes, writes it and compares what came of it. Changes that can never be written
+// are given up; an error means that the others are to be tried again.
+func (w *aclWriter) apply(todo map[string]*ruleChange) error {
+	doc, err := w.get(w.c.ctx)
+	if err != nil {
+		return err
+	}
+	wanted := make(map[string][]Rule, len(todo))
+	for name, change := range todo {
+		wanted[name] = change.rules
+	}
+	m := mergeRules(doc, wanted)
+	for name, r := range m.refused {
+		cl := userCall(opUpdateOpenSearchACL, "set access rules of user", UserRef{ServiceRef: w.ref, Username: name})
+		w.giveUp(name, todo[name], cl.failed(r.kind, r.detail))
+		delete(todo, name)
+	}
+	if m.changed {
+		doc, err = w.put(w.c.ctx, m.doc)
+		if isInvalid(err) {
+			return w.isolate(todo, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	events := w.publish(doc)
+	var lost error
+	for _, name := range slices.Sorted(maps.Keys(todo)) {
+		if shows(doc, name, todo[name].rules) {
+			w.confirm(name, todo[name])
+			continue
+		}
+		lost = serviceCall(opUpdateOpenSearchACL, "set access control of service", w.ref).
+			failed(ErrUnavailable, "Aiven accepted the rules and does not show them")
+	}
+	w.c.subscribers.emit(events...)
+	return lost
+}
+
+// isolate finds the change that makes Aiven refuse the document, by halves, so that it does not keep the others back.
+func (w *aclWriter) isolate(todo map[string]*ruleChange, err error) error {
+	names := slices.Sorted(maps.Keys(todo))
+	if len(names) == 1 {
+		w.giveUp(names[0], todo[names[0]], err)
+		return nil
+	}
+	half := len(names) / 2
+	for _, part := range [][]string{names[:half], names[half:]} {
+		sub := make(map[string]*ruleChange, len(part))
+		for _, name := range part {
+			sub[name] = todo[name]
+		}
+		if err := w.apply(sub); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify reads the document once more and has submitted again what was lost.
+func (w *aclWriter) verify() {
+	doc, err := w.get(w.c.ctx)
+	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.schedule.failures++
+		w.schedule.lastFail = w.c.opts.Now()
+		if refused(err) {
+			w.schedule.failures = 0
+			clear(w.written)
+		}
+		return
+	}
+	w.mu.Lock()
+	w.schedule.failures = 0
+	for name, change := range w.written {
+		if _, ok := w.pending[name]; !ok && !shows(doc, name, change.rules) {
+			w.pending[name] = &ruleChange{rules: change.rules, done: make(chan struct{})}
+		}
+	}
+	clear(w.written)
+	w.mu.Unlock()
+	w.c.subscribers.emit(w.publish(doc)...)
+}
+
+// confirm notes that a change is in the document.
+func (w *aclWriter) confirm(name string, change *ruleChange) {
+	w.mu.Lock()
+	w.written[name] = ruleChange{rules: change.rules}
+	w.finish(name, change)
+	w.mu.Unlock()
+	w.c.subscribers.emit(UserRef{ServiceRef: w.ref, Username: name})
+}
+
+// giveUp notes that a change will not be written.
+func (w *aclWriter) giveUp(name string, change *ruleChange, err error) {
+	w.mu.Lock()
+	if w.finish(name, change) {
+		w.refused[name] = err
+	}
+	w.mu.Unlock()
+	w.c.subscribers.emit(UserRef{ServiceRef: w.ref, Username: name})
+}
+
+// finish takes a change from the pending ones unless a later one has replaced it. The caller holds the lock.
+func (w *aclWriter) finish(name string, change *ruleChange) bool {
+	if w.pending[name] != change {
+		return false
+	}
+	delete(w.pending, name)
+	close(change.done)
+	return true
+}
+
+// failed keeps the changes for another attempt. When the service is gone they are done or pointless.
+func (w *aclWriter) failed(todo map[string]*ruleChange, err error) {
+	if w.c.ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, ErrServiceNotFound) {
+		for name, change := range todo {
+			if len(change.rules) > 0 {
+				w.giveUp(name, change, err)
+				continue
+			}
+			w.mu.Lock()
+			w.finish(name, change)
+			w.mu.Unlock()
+			w.c.subscribers.emit(UserRef{ServiceRef: w.ref, Username: name})
+		}
+		return
+	}
+	w.mu.Lock()
+	news := w.lastErr == nil || w.lastErr.Error() != err.Error()
+	w.lastErr = err
+	w.schedule.failures++
+	w.schedule.lastFail = w.c.opts.Now()
+	var events []UserRef
+	for name, change := range todo {
+		if news && w.pending[name] == change {
+			events = append(events, UserRef{ServiceRef: w.ref, Username: name})
+		}
+	}
+	w.mu.Unlock()
+	w.c.opts.Logger.Debug("Cannot write access rules", "project", w.ref.Project, "service", w.ref.Service, "error", err.Error())
+	w.c.subscribers.emit(events...)
+}

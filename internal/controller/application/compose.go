@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package application
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	"github.com/pkg/errors"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
+	"github.com/provider-aiven/provider-aiven/internal/username"
+)
+
+const (
+	maxName  = 253
+	maxLabel = 63
+	hashed   = 8
+)
+
+// A target is the Aiven service that a section of an application is about.
+type target struct {
+	project, service string
+}
+
+// A section is one service that an application asks for.
+type section struct {
+	service    connection.Service
+	instance   string
+	secretName string
+	target     target
+	build      func(p v1alpha1.ServiceUserParameters) composed
+}
+
+// composed is a managed resource that can be made and compared.
+type composed interface {
+	resource.ModernManaged
+	GetServiceUserParameters() v1alpha1.ServiceUserParameters
+}
+
+// label names the section in labels, in object names and to users.
+func (s section) label() string { return strings.ToLower(string(s.service)) }
+
+// id tells the sections of one application apart.
+func (s section) id() string {
+	if s.instance == "" {
+		return s.label()
+	}
+	return s.label() + "/" + s.instance
+}
+
+// A KafkaServiceFn finds the one Kafka service of a project.
+type KafkaServiceFn func(project string) (string, error)
+
+// sections returns what an application asks for, in the order of the spec. The
+// errors are reasoned: they say what is missing in the configuration.
+func sections(app *v1.AivenApplication, s providerconfig.Settings, kafka KafkaServiceFn) ([]section, error) {
+	var out []section
+	if k := app.Spec.Kafka; k != nil {
+		t, err := kafkaTarget(k.Pool, s, kafka)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, section{
+			service: connection.Kafka, secretName: secretName(app, k.SecretName), target: t,
+			build: func(p v1alpha1.ServiceUserParameters) composed {
+				mg := &v1alpha1.KafkaServiceUser{}
+				mg.Spec.ForProvider.ServiceUserParameters = p
+				return mg
+			},
+		})
+	}
+	if s.Project == "" && (app.Spec.OpenSearch != nil || len(app.Spec.Valkey) > 0) {
+		return nil, reasoned(v1.ReasonInvalidConfiguration, "%s has no project, which OpenSearch and Valkey need. Ask the platform team to set it.", s.Ref)
+	}
+	if o := app.Spec.OpenSearch; o != nil {
+		out = append(out, section{
+			service: connection.OpenSearch, secretName: secretName(app, o.SecretName),
+			target: target{s.Project, instanceName(s.InstanceNames.OpenSearch, "opensearch-{namespace}-{instance}", app.GetNamespace(), o.Instance)},
+			build: func(p v1alpha1.ServiceUserParameters) composed {
+				mg := &v1alpha1.OpenSearchServiceUser{}
+				mg.Spec.ForProvider = v1alpha1.OpenSearchServiceUserParameters{ServiceUserParameters: p, Rules: openSearchRules(o.Access)}
+				return mg
+			},
+		})
+	}
+	for _, v := range app.Spec.Valkey {
+		out = append(out, section{
+			service: connection.Valkey, instance: v.Instance, secretName: secretName(app, v.SecretName),
+			target: target{s.Project, instanceName(s.InstanceNames.Valkey, "valkey-{namespace}-{instance}", app.GetNamespace(), v.Instance)},
+			build: func(p v1alpha1.ServiceUserParameters) composed {
+				mg := &v1alpha1.ValkeyServiceUser{}
+				mg.Spec.ForProvider = valkeyParameters(v.Access)
+				mg.Spec.ForProvider.ServiceUserParameters = p
+				return mg
+			},
+		})
+	}
+	return out, nil
+}
+
+func kafkaTarget(pool string, s providerconfig.Settings, kafka KafkaServiceFn) (target, error) {
+	i := slices.IndexFunc(s.KafkaPools, func(p v1alpha1.KafkaPool) bool { return p.Name == pool })
+	if i < 0 {
+		return target{}, reasoned(v1.ReasonPoolNotConfigured, "Kafka pool %s is not one of %s. Use one of its kafkaPools, or ask the platform team to add it.", pool, s.Ref)
+	}
+	p := s.KafkaPools[i]
+	t := target{project: p.Project, service: p.ServiceName}
+	if t.project == "" {
+		t.project = p.Name
+	}
+	if t.service == "" {
+		name, err := kafka(t.project)
+		if err != nil {
+			return target{}, errors.Wrapf(err, "cannot find the Kafka service of pool %s", pool)
+		}
+		t.service = name
+	}
+	return t, nil
+}
+
+// openSearchRules grant the access on all indexes. The pattern _* is for the
+// top-level APIs (_mget, _msearch, _bulk). The same as aivenator's.
+func openSearchRules(a v1.Access) []v1alpha1.OpenSearchRule {
+	if a == "" {
+		a = v1.AccessRead
+	}
+	return []v1alpha1.OpenSearchRule{{Index: "_*", Permission: string(a)}, {Index: "*", Permission: string(a)}}
+}
+
+// valkeyParameters grant the access on all keys and channels, and what client
+// libraries need to connect. The same as aivenator's.
+func valkeyParameters(a v1.Access) v1alpha1.ValkeyServiceUserParameters {
+	categories := []string{"-@all", "+@connection", "+@scripting", "+@pubsub", "+@transaction"}
+	switch a {
+	case v1.AccessAdmin:
+		categories = append(categories, "+@admin", "+@write", "+@read")
+	case v1.AccessReadWrite:
+		categories = append(categories, "+@write", "+@read")
+	case v1.AccessWrite:
+		categories = append(categories, "+@write")
+	case v1.AccessRead, "":
+		categories = append(categories, "+@read")
+	}
+	return v1alpha1.ValkeyServiceUserParameters{
+		Categories: categories, Commands: []string{"+info", "+cluster|slots"}, Keys: []string{"*"}, Channels: []string{"*"},
+	}
+}
+
+func instanceName(pattern, fallback, namespace, instance string) string {
+	if pattern == "" {
+		pattern = fallback
+	}
+	return strings.NewReplacer("{namespace}", namespace, "{instance}", instance).Replace(pattern)
+}
+
+// secretName returns the Secret of a section: its own, the application's, or the
+// default.
+func secretName(app *v1.AivenApplication, own string) string {
+	switch {
+	case own != "":
+		return own
+	case app.Spec.SecretName != "":
+		return app.Spec.SecretName
+	default:
+		return shorten(app.GetName()+"-aiven", maxName)
+	}
+}
+
+// A desiredUser is a managed resource that should exist, and for what.
+type desiredUser struct {
+	section
+	object composed
+}
+
+// compose returns the managed resources that an application should have. An
+// existing one keeps its name; one whose name belongs to a user of another
+// service, which is about to be replaced, leads to another name, so that the old
+// user can stay until the new one is published. Pure.
+func compose(app *v1.AivenApplication, ref providerconfig.Ref, in []section, existing map[string]composed) []desiredUser {
+	out := make([]desiredUser, 0, len(in))
+	for _, s := range in {
+		mg := s.build(v1alpha1.ServiceUserParameters{Project: s.target.project, ServiceName: s.target.service})
+		name := objectName(app, s, existing)
+		mg.SetName(name)
+		mg.SetNamespace(app.GetNamespace())
+		mg.SetProviderConfigReference(ref.Reference())
+		mg.SetManagementPolicies(xpv2.ManagementPolicies{xpv2.ManagementActionAll})
+		mg.SetWriteConnectionSecretToReference(&xpv2.LocalSecretReference{Name: shorten(name, maxName-len("-conn")) + "-conn"})
+		mg.SetLabels(map[string]string{
+			v1.LabelApplication: shorten(app.GetName(), maxLabel),
+			v1.LabelService:     s.label(),
+			v1.LabelManagedBy:   v1.ManagedBy,
+		})
+		user := generatedUsername(app, s, 0)
+		mg.SetAnnotations(map[string]string{
+			v1.AnnotationApplication:       app.GetName(),
+			v1.AnnotationRevision:          strconv.FormatInt(revision(app), 10),
+			v1.AnnotationGeneratedUsername: user,
+		})
+		if s.instance != "" {
+			meta.AddAnnotations(mg, map[string]string{v1.AnnotationInstance: s.instance})
+		}
+		meta.SetExternalName(mg, user)
+		meta.AddFinalizer(mg, managed.FinalizerName)
+		out = append(out, desiredUser{section: s, object: mg})
+	}
+	return out
+}
+
+// generatedUsername returns the name of the section's user after the supplied
+// number of names that turned out to be taken.
+func generatedUsername(app *v1.AivenApplication, s section, attempt int) string {
+	return username.For(username.Input{
+		Namespace: app.GetNamespace(), Name: app.GetName(), UID: string(app.GetUID()),
+		Service: s.id() + "@" + s.target.project + "/" + s.target.service, Revision: revision(app), Attempt: attempt,
+	})
+}
+
+// revision is the set of users that the application is issued.
+func revision(app *v1.AivenApplication) int64 {
+	if c := app.Status.Credentials; c != nil && c.Revision > 0 {
+		return c.Revision
+	}
+	return 1
+}
+
+func objectName(app *v1.AivenApplication, s section, existing map[string]composed) string {
+	parts := []string{app.GetName(), s.label()}
+	if s.instance != "" {
+		parts = append(parts, s.instance)
+	}
+	parts = append(parts, fmt.Sprintf("r%d", revision(app)))
+	name := shorten(strings.Join(parts, "-"), maxName-len("-conn"))
+	p, ok := existing[s.label()+"/"+name]
+	if !ok || targetOf(p) == s.target {
+		return name
+	}
+	return shorten(name+"-"+digest(s.target.project+"/"+s.target.service), maxName-len("-conn"))
+}
+
+func targetOf(mg composed) target {
+	p := mg.GetServiceUserParameters()
+	return target{project: p.Project, service: p.ServiceName}
+}
+
+// shorten returns s if it is not too long, else its beginning and a hash of it.
+func shorten(s string, length int) string {
+	if len(s) <= length {
+		return s
+	}
+	return strings.TrimRight(s[:length-hashed-1], "-.") + "-" + digest(s)
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])[:hashed]
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package application reconciles AivenApplications: it composes one managed
+// resource per service user, waits until all have their credentials, and
+// publishes these in Secrets. It never speaks to Aiven about users; managed
+// resources do, and the two meet at the API server.
+package application

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package application
+
+import (
+	"fmt"
+
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	"github.com/pkg/errors"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
+)
+
+// A reasonedError is an error with the reason and message of the condition that
+// it leads to.
+type reasonedError struct {
+	reason  xpv2.ConditionReason
+	message string
+	cause   error
+}
+
+// Error returns the message.
+func (e *reasonedError) Error() string { return e.message }
+
+// Unwrap returns what caused the error, if something did.
+func (e *reasonedError) Unwrap() error { return e.cause }
+
+func reasoned(r xpv2.ConditionReason, format string, args ...any) error {
+	return &reasonedError{reason: r, message: fmt.Sprintf(format, args...)}
+}
+
+// explain returns the reason and message of the condition for an error.
+func explain(err error) (xpv2.ConditionReason, string) {
+	var r *reasonedError
+	if errors.As(err, &r) {
+		return r.reason, r.message
+	}
+	for _, x := range []struct {
+		err    error
+		reason xpv2.ConditionReason
+		advice string
+	}{
+		{providerconfig.ErrNoConfig, v1.ReasonNoToken, "make a ClusterProviderConfig \"default\" or a ProviderConfig \"default\" in this namespace, or name an existing one in spec.providerConfigRef"},
+		{providerconfig.ErrNoToken, v1.ReasonNoToken, "put a token where the credentials of the configuration point to"},
+		{providerconfig.ErrNotAllowed, v1.ReasonInvalidConfiguration, "ask the platform team"},
+		{aiven.ErrUnauthorized, v1.ReasonTokenRejected, "replace the token; nothing else is needed"},
+		{aiven.ErrForbidden, v1.ReasonAccessDenied, "give the token the rights it needs"},
+		{aiven.ErrServiceNotFound, v1.ReasonInvalidConfiguration, "check the project in kafkaPools of the configuration"},
+		{aiven.ErrNoService, v1.ReasonInvalidConfiguration, "name the service in kafkaPools of the configuration"},
+		{aiven.ErrAmbiguousService, v1.ReasonInvalidConfiguration, "name the service in kafkaPools of the configuration"},
+		{aiven.ErrRateLimited, v1.ReasonRateLimited, "it goes on by itself"},
+		{aiven.ErrUnavailable, v1.ReasonAivenUnavailable, "it goes on by itself"},
+	} {
+		if errors.Is(err, x.err) {
+			return x.reason, err.Error() + ": " + x.advice
+		}
+	}
+	return v1.ReasonSyncFailed, err.Error()
+}
+
+// byAiven tells whether a reason has its cause at Aiven rather than in the
+// cluster.
+func byAiven(r xpv2.ConditionReason) bool {
+	switch r {
+	case v1.ReasonTokenRejected, v1.ReasonAccessDenied, v1.ReasonServiceNotFound, v1.ReasonServiceNotRunning, v1.ReasonQuotaExceeded,
+		v1.ReasonRateLimited, v1.ReasonAivenUnavailable, v1.ReasonUsernameTaken, v1.ReasonCredentialsRedacted,
+		v1.ReasonCredentialsIncomplete, v1.ReasonInvalidAccess:
+		return true
+	default:
+		return false
+	}
+}

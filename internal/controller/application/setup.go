@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package application
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
+	"github.com/pkg/errors"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+)
+
+const (
+	controllerName = "aivenapplication"
+
+	firstDelay = 20 * time.Millisecond
+	maxDelay   = time.Minute
+)
+
+// Dependencies of the controller.
+type Dependencies struct {
+	// Configs resolve configurations.
+	Configs Configurations
+	// Metrics count.
+	Metrics Metrics
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// KeyStorePassword protects the key stores. Default: connection.DefaultKeyStorePassword.
+	KeyStorePassword string
+}
+
+// Setup adds the controller of AivenApplications.
+//
+// The manager's cache of Secrets must select v1.LabelManagedBy, and its client
+// must not read Secrets from the cache.
+func Setup(mgr ctrl.Manager, o controller.Options, d Dependencies) error {
+	now := d.Now
+	if now == nil {
+		now = time.Now
+	}
+	r := &Reconciler{
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), configs: d.Configs, metrics: d.Metrics,
+		record:           event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName)), //nolint:staticcheck // The runtime has no other yet.
+		log:              o.Logger.WithValues("controller", controllerName),
+		now:              now,
+		written:          &writes{},
+		keyStorePassword: d.KeyStorePassword,
+	}
+	kinds := []client.Object{&v1alpha1.KafkaServiceUser{}, &v1alpha1.OpenSearchServiceUser{}, &v1alpha1.ValkeyServiceUser{}}
+	opts := o.ForControllerRuntime()
+	opts.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstDelay, maxDelay)
+	b := ctrl.NewControllerManagedBy(mgr).
+		Named(controllerName).
+		WithOptions(opts).
+		For(&v1.AivenApplication{}, builder.WithPredicates(resource.DesiredStateChanged())).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(toApplication), builder.OnlyMetadata, builder.WithPredicates(r.written.others())).
+		Watches(&v1alpha1.ClusterProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	for _, k := range kinds {
+		if err := mgr.GetFieldIndexer().IndexField(context.Background(), k, indexApplication, func(o client.Object) []string {
+			if n := applicationOf(o); n != "" {
+				return []string{n}
+			}
+			return nil
+		}); err != nil {
+			return errors.Wrap(err, "cannot index managed resources by application")
+		}
+		b = b.Watches(k, handler.EnqueueRequestsFromMapFunc(toApplication), builder.WithPredicates(readyChanged()))
+	}
+	src, err := r.connectionSecrets(mgr)
+	if err != nil {
+		return err
+	}
+	return errors.Wrap(b.WatchesRawSource(src).Complete(r), "cannot set up the controller of AivenApplications")
+}
+
+// toApplication maps what was composed or published to its application.
+func toApplication(_ context.Context, o client.Object) []reconcile.Request {
+	name := applicationOf(o)
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}
+
+// all maps a configuration to the applications that may use it.
+func (r *Reconciler) all(ctx context.Context, o client.Object) []reconcile.Request {
+	l := &v1.AivenApplicationList{}
+	if err := r.client.List(ctx, l, client.InNamespace(o.GetNamespace())); err != nil {
+		r.log.Info("Cannot list AivenApplications", "error", err)
+		return nil
+	}
+	out := make([]reconcile.Request, 0, len(l.Items))
+	for i := range l.Items {
+		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&l.Items[i])})
+	}
+	return out
+}
+
+// readyChanged lets through what matters to an application: that a user becomes
+// ready or stops to be, why, and that it goes.
+func readyChanged() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e ctrlevent.CreateEvent) bool {
+			mg, ok := e.Object.(composed)
+			return ok && readyOf(mg).Reason != ""
+		},
+		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+			was, ok1 := e.ObjectOld.(composed)
+			is, ok2 := e.ObjectNew.(composed)
+			if !ok1 || !ok2 {
+				return false
+			}
+			a, b := readyOf(was), readyOf(is)
+			return a.Status != b.Status || a.Reason != b.Reason || a.Message != b.Message ||
+				a.ObservedGeneration != b.ObservedGeneration ||
+				was.GetDeletionTimestamp().IsZero() != is.GetDeletionTimestamp().IsZero()
+		},
+	}
+}
+
+// connectionSecrets watches the connection Secrets of managed resources: when
+// credentials change at Aiven, they change, and nothing else does. Only their
+// metadata is watched, and only changes: their creation is followed by the
+// managed resource becoming ready.
+func (r *Reconciler) connectionSecrets(mgr ctrl.Manager) (source.Source, error) {
+	c, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {Field: fields.OneTermEqualSelector("type", string(resource.SecretTypeConnection))},
+		},
+	})
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot make a cache of connection Secrets")
+	}
+	if err := mgr.Add(c); err != nil {
+		return nil, errors.Wrap(err, "cannot start the cache of connection Secrets")
+	}
+	o := &metav1.PartialObjectMetadata{}
+	o.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Secret"})
+	return source.Kind[client.Object](c, o, handler.EnqueueRequestsFromMapFunc(r.ofConnectionSecret), predicate.Funcs{
+		CreateFunc:  func(ctrlevent.CreateEvent) bool { return false },
+		DeleteFunc:  func(ctrlevent.DeleteEvent) bool { return false },
+		GenericFunc: func(ctrlevent.GenericEvent) bool { return false },
+		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+			return e.ObjectOld.GetResourceVersion() != e.ObjectNew.GetResourceVersion()
+		},
+	}), nil
+}
+
+// ofConnectionSecret maps a connection Secret to the application of the managed
+// resource that controls it.
+func (r *Reconciler) ofConnectionSecret(ctx context.Context, s client.Object) []reconcile.Request {
+	owner := metav1.GetControllerOf(s)
+	if owner == nil {
+		return nil
+	}
+	var mg client.Object
+	switch owner.Kind {
+	case v1alpha1.KafkaServiceUserKind:
+		mg = &v1alpha1.KafkaServiceUser{}
+	case v1alpha1.OpenSearchServiceUserKind:
+		mg = &v1alpha1.OpenSearchServiceUser{}
+	case v1alpha1.ValkeyServiceUserKind:
+		mg = &v1alpha1.ValkeyServiceUser{}
+	default:
+		return nil
+	}
+	if err := r.client.Get(ctx, types.NamespacedName{Namespace: s.GetNamespace(), Name: owner.Name}, mg); err != nil {
+		return nil
+	}
+	return toApplication(ctx, mg)
+}
+
+// writes remembers the versions of Secrets that we wrote, so that the events of
+// our own writes do not lead to another reconcile.
+type writes struct {
+	mu sync.Mutex
+	by map[types.NamespacedName]string
+}
+
+func (w *writes) remember(n types.NamespacedName, version string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.by == nil {
+		w.by = make(map[types.NamespacedName]string)
+	}
+	w.by[n] = version
+}
+
+// others lets through the events of what others did to Secrets.
+func (w *writes) others() predicate.Predicate {
+	own := func(o client.Object) bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.by[client.ObjectKeyFromObject(o)] == o.GetResourceVersion()
+	}
+	return predicate.Funcs{
+		CreateFunc: func(e ctrlevent.CreateEvent) bool { return !own(e.Object) },
+		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+			return e.ObjectOld.GetResourceVersion() != e.ObjectNew.GetResourceVersion() && !own(e.ObjectNew)
+		},
+		DeleteFunc: func(e ctrlevent.DeleteEvent) bool {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			delete(w.by, client.ObjectKeyFromObject(e.Object))
+			return true
+		},
+	}
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package application
+
+import (
+	"context"
+
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
+	"github.com/pkg/errors"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/connection"
+)
+
+// indexApplication is the cache index of managed resources by application.
+const indexApplication = "application"
+
+// maxAttempts bounds the search for a username that nobody has. It is never
+// reached: there are 46,656 for each application.
+const maxAttempts = 1000
+
+// lists returns an empty list of each kind of managed resource.
+func lists() []client.ObjectList {
+	return []client.ObjectList{&v1alpha1.KafkaServiceUserList{}, &v1alpha1.OpenSearchServiceUserList{}, &v1alpha1.ValkeyServiceUserList{}}
+}
+
+// applicationOf returns the name of the application that an object was composed
+// or published for.
+func applicationOf(o metav1.Object) string { return o.GetAnnotations()[v1.AnnotationApplication] }
+
+// observe returns the managed resources of an application by service and name.
+func (r *Reconciler) observe(ctx context.Context, app *v1.AivenApplication) (map[string]composed, error) {
+	out := make(map[string]composed)
+	for _, l := range lists() {
+		if err := r.client.List(ctx, l, client.InNamespace(app.GetNamespace()), client.MatchingFields{indexApplication: app.GetName()}); err != nil {
+			return nil, errors.Wrap(err, "cannot list managed resources")
+		}
+		for _, mg := range items(l) {
+			out[key(mg)] = mg
+		}
+	}
+	return out, nil
+}
+
+func items(l client.ObjectList) []composed {
+	var out []composed
+	switch l := l.(type) {
+	case *v1alpha1.KafkaServiceUserList:
+		for i := range l.Items {
+			out = append(out, &l.Items[i])
+		}
+	case *v1alpha1.OpenSearchServiceUserList:
+		for i := range l.Items {
+			out = append(out, &l.Items[i])
+		}
+	case *v1alpha1.ValkeyServiceUserList:
+		for i := range l.Items {
+			out = append(out, &l.Items[i])
+		}
+	}
+	return out
+}
+
+// key tells managed resources of different kinds with one name apart.
+func key(mg client.Object) string { return mg.GetLabels()[v1.LabelService] + "/" + mg.GetName() }
+
+// apply makes or changes the managed resource of one desired user, and returns
+// it as it is then.
+func (r *Reconciler) apply(ctx context.Context, app *v1.AivenApplication, d desiredUser, existing map[string]composed) (composed, error) {
+	owner := meta.AsController(meta.TypedReferenceTo(app, v1.AivenApplicationGroupVersionKind))
+	have, ok := existing[key(d.object)]
+	if !ok {
+		mg := d.object
+		mg.SetOwnerReferences([]metav1.OwnerReference{owner})
+		err := r.client.Create(ctx, mg)
+		if kerrors.IsAlreadyExists(err) {
+			// The cache is behind, or the name belongs to somebody else.
+			return r.adopt(ctx, app, d)
+		}
+		return mg, errors.Wrapf(err, "cannot create %s user", d.label())
+	}
+	if meta.WasDeleted(have) {
+		return have, nil
+	}
+	want, ok := have.DeepCopyObject().(composed)
+	if !ok {
+		return nil, errors.Errorf("cannot copy %T", have)
+	}
+	overlay(want, d.object)
+	if !app.Spec.Protected || len(want.GetOwnerReferences()) == 0 {
+		want.SetOwnerReferences([]metav1.OwnerReference{owner})
+	}
+	r.rename(app, d, want)
+	if equality.Semantic.DeepEqual(have, want) {
+		return have, nil
+	}
+	return want, errors.Wrapf(r.client.Patch(ctx, want, client.MergeFrom(have)), "cannot update %s user", d.label())
+}
+
+// adopt returns the managed resource that is in the way of a new one, if it is
+// this application's.
+func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desiredUser) (composed, error) {
+	have, ok := d.object.DeepCopyObject().(composed)
+	if !ok {
+		return nil, errors.Errorf("cannot copy %T", d.object)
+	}
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(d.object), have); err != nil {
+		return nil, errors.Wrapf(err, "cannot get %s user", d.label())
+	}
+	if applicationOf(have) != app.GetName() {
+		return nil, reasoned(v1.ReasonSyncFailed, "A managed resource %s exists already and was not made for this application. Rename or delete it.", d.object.GetName())
+	}
+	return have, nil
+}
+
+// overlay sets what the application decides on an existing managed resource.
+func overlay(have, want composed) {
+	switch h := have.(type) {
+	case *v1alpha1.OpenSearchServiceUser:
+		if w, ok := want.(*v1alpha1.OpenSearchServiceUser); ok {
+			h.Spec.ForProvider.Rules = w.Spec.ForProvider.Rules
+		}
+	case *v1alpha1.ValkeyServiceUser:
+		if w, ok := want.(*v1alpha1.ValkeyServiceUser); ok {
+			p := h.Spec.ForProvider.ServiceUserParameters
+			h.Spec.ForProvider = w.Spec.ForProvider
+			h.Spec.ForProvider.ServiceUserParameters = p
+		}
+	}
+	have.SetProviderConfigReference(want.GetProviderConfigReference())
+	have.SetWriteConnectionSecretToReference(want.GetWriteConnectionSecretToReference())
+	meta.AddLabels(have, want.GetLabels())
+}
+
+// rename moves on to the next username when the one that was made up turned out
+// to belong to somebody else.
+func (r *Reconciler) rename(app *v1.AivenApplication, d desiredUser, mg composed) {
+	name := meta.GetExternalName(mg)
+	a := mg.GetAnnotations()
+	if name == "" || a[v1.AnnotationUsernameTaken] != name && readyOf(mg).Reason != v1.ReasonUsernameTaken || a[v1.AnnotationGeneratedUsername] != name {
+		return
+	}
+	for i := range maxAttempts {
+		if generatedUsername(app, d.section, i) != name {
+			continue
+		}
+		next := generatedUsername(app, d.section, i+1)
+		meta.SetExternalName(mg, next)
+		meta.RemoveAnnotations(mg, meta.AnnotationKeyExternalCreatePending, v1.AnnotationUsernameTaken)
+		meta.AddAnnotations(mg, map[string]string{v1.AnnotationGeneratedUsername: next})
+		return
+	}
+}
+
+func readyOf(mg composed) xpv2.Condition { return mg.GetCondition(xpv2.TypeReady) }
+
+// isReady tells whether a managed resource is ready as it is specified now.
+func isReady(mg composed) bool {
+	c := readyOf(mg)
+	return c.Status == corev1.ConditionTrue && c.ObservedGeneration == mg.GetGeneration() && !meta.WasDeleted(mg)
+}
+
+// details returns the connection details of a managed resource. It reads them
+// only from a Secret that the managed resource controls: anybody else's could
+// hold anything.
+func (r *Reconciler) details(ctx context.Context, mg composed) (connection.Details, error) {
+	ref := mg.GetWriteConnectionSecretToReference()
+	s := &corev1.Secret{}
+	if err := r.client.Get(ctx, client.ObjectKey{Namespace: mg.GetNamespace(), Name: ref.Name}, s); err != nil {
+		return nil, errors.Wrap(err, "cannot get connection Secret")
+	}
+	if !metav1.IsControlledBy(s, mg) {
+		return nil, reasoned(v1.ReasonSecretConflict, "Secret %s is needed for the user's connection details and belongs to somebody else. Rename or delete it.", ref.Name)
+	}
+	return s.Data, nil
+}
+
+// retire deletes the managed resources that the application does not need any
+// more, and with them their users at Aiven.
+func (r *Reconciler) retire(ctx context.Context, existing map[string]composed, wanted []desiredUser) error {
+	keep := make(map[string]bool, len(wanted))
+	for _, d := range wanted {
+		keep[key(d.object)] = true
+	}
+	for k, mg := range existing {
+		if keep[k] || meta.WasDeleted(mg) {
+			continue
+		}
+		if err := r.client.Delete(ctx, mg); client.IgnoreNotFound(err) != nil {
+			return errors.Wrap(err, "cannot delete managed resource")
+		}
+		r.event(mg, eventRetired, "The application does not use this user any more")
+	}
+	return nil
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package serviceuser
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	"github.com/pkg/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/connection"
+)
+
+// incompleteAge is how old a snapshot may be while it lacks credentials of a
+// user. Aiven: a password may be missing for some seconds after a change.
+const incompleteAge = 5 * time.Second
+
+// errTaken is returned for a user whose generated name belongs to somebody else.
+var errTaken = errors.New("a user of that name exists already and was not made for this resource")
+
+// An external is the client of one managed resource during one reconcile.
+type external[T ServiceUser] struct {
+	kind  Kind[T]
+	aiven *aiven.Client
+	live  client.Reader
+
+	// attempted is whether an earlier reconcile recorded that it was about to
+	// create the user. Known after Observe.
+	attempted bool
+}
+
+// Observe reads the snapshot of the service and returns complete connection
+// details. It makes a call to Aiven only when the snapshot is too old.
+func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObservation, error) {
+	e.attempted = pending(mg)
+	ref := userRef(mg)
+	s, err := e.service(ctx, mg, ref)
+	if err != nil {
+		return e.unobserved(mg, err, "cannot get service")
+	}
+	mg.SetServiceUserObservation(v1alpha1.ServiceUserObservation{ServiceState: s.State})
+
+	u, found := s.User(ref.Username)
+	if !found {
+		return e.absent(ctx, mg, s)
+	}
+	ours, err := e.owns(ctx, mg)
+	if err != nil {
+		return managed.ExternalObservation{}, err
+	}
+	if !ours {
+		if meta.WasDeleted(mg) {
+			return managed.ExternalObservation{}, nil
+		}
+		mg.SetConditions(notReady(mg, errTaken))
+		return managed.ExternalObservation{}, errors.Wrapf(errTaken, "cannot use username %s", ref.Username)
+	}
+	return e.present(ctx, mg, s, u)
+}
+
+// service returns the snapshot, read anew when it lacks credentials of the user,
+// or when it may be too old to tell whether a user that is being deleted exists.
+func (e *external[T]) service(ctx context.Context, mg T, ref aiven.UserRef) (*aiven.Service, error) {
+	s, err := e.aiven.Service(ctx, ref.ServiceRef)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // The caller does.
+	}
+	u, found := s.User(ref.Username)
+	switch {
+	case !found && meta.WasDeleted(mg) && !s.ObservedAt.After(meta.GetExternalCreatePending(mg)):
+	case found && e.incomplete(s, u) && time.Since(s.ObservedAt) > incompleteAge:
+	default:
+		return s, nil
+	}
+	return e.aiven.Refresh(ctx, ref.ServiceRef) //nolint:wrapcheck // The caller does.
+}
+
+func (e *external[T]) incomplete(s *aiven.Service, u aiven.User) bool {
+	d := e.kind.Details(s, u)
+	d[connection.KeyUsername], d[connection.KeyPassword], d[connection.KeyCA] = []byte(u.Username), []byte(u.Password), []byte("-")
+	return len(connection.Part{Service: e.kind.Service, Details: d}.Missing()) > 0
+}
+
+// absent answers for a user that does not exist.
+func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (managed.ExternalObservation, error) {
+	if meta.WasDeleted(mg) {
+		if !pending(mg) {
+			return managed.ExternalObservation{}, nil
+		}
+		done, err := e.kind.Access.Revoked(ctx, e.aiven, mg, userRef(mg))
+		if errors.Is(err, aiven.ErrServiceNotFound) {
+			return managed.ExternalObservation{}, nil
+		}
+		return managed.ExternalObservation{ResourceExists: !done}, err
+	}
+	if s.Type != e.kind.ServiceType {
+		err := errors.Wrapf(aiven.ErrInvalid, "service %s of project %s is of type %s, not %s", s.Ref.Service, s.Ref.Project, s.Type, e.kind.ServiceType)
+		return e.unobserved(mg, err, "cannot use service")
+	}
+	if !s.Operational() {
+		err := errors.Wrapf(aiven.ErrServiceNotRunning, "service %s of project %s is in state %s", s.Ref.Service, s.Ref.Project, s.State)
+		return e.unobserved(mg, err, "cannot create user")
+	}
+	return managed.ExternalObservation{}, nil
+}
+
+// present answers for a user that exists and is ours.
+func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiven.User) (managed.ExternalObservation, error) {
+	mg.SetServiceUserObservation(observation(s, u))
+	if meta.WasDeleted(mg) {
+		return managed.ExternalObservation{ResourceExists: true}, nil
+	}
+	details, missing, err := e.details(ctx, s, u)
+	if err != nil {
+		return e.unobserved(mg, err, "cannot get project CA")
+	}
+	access, err := e.kind.Access.Observe(ctx, e.aiven, mg, observedUser{ref: userRef(mg), user: u})
+	if err != nil {
+		return e.unobserved(mg, err, "cannot observe access")
+	}
+	mg.SetConditions(readiness(mg, s, u, missing, access))
+	o := managed.ExternalObservation{ResourceExists: true, ResourceUpToDate: access.UpToDate}
+	if len(missing) == 0 {
+		o.ConnectionDetails = managed.ConnectionDetails(details)
+	}
+	return o, nil
+}
+
+// details returns all connection details, and the keys that are missing.
+func (e *external[T]) details(ctx context.Context, s *aiven.Service, u aiven.User) (connection.Details, []string, error) {
+	ca, err := e.aiven.ProjectCA(ctx, s.Ref.Project)
+	if err != nil {
+		return nil, nil, err //nolint:wrapcheck // The caller does.
+	}
+	d := connection.Details{
+		connection.KeyUsername: []byte(u.Username),
+		connection.KeyPassword: []byte(u.Password),
+		connection.KeyCA:       []byte(ca),
+	}
+	maps.Copy(d, e.kind.Details(s, u))
+	return d, connection.Part{Service: e.kind.Service, Details: d}.Missing(), nil
+}
+
+// Create makes the user. A user that exists already is ours only if an earlier
+// reconcile recorded that it was about to create it; its answer was lost.
+func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreation, error) {
+	ref := userRef(mg)
+	u, err := e.aiven.CreateUser(ctx, ref, e.kind.Access.Initial(mg))
+	if errors.Is(err, aiven.ErrUserExists) {
+		u, err = e.resume(ctx, mg, ref)
+	}
+	if err != nil {
+		mg.SetConditions(notReady(mg, err))
+		return managed.ExternalCreation{}, errors.Wrap(err, "cannot create user")
+	}
+	s, err := e.aiven.Service(ctx, ref.ServiceRef)
+	if err != nil {
+		return managed.ExternalCreation{}, errors.Wrap(err, "cannot get service")
+	}
+	mg.SetServiceUserObservation(observation(s, u))
+	if err := e.kind.Access.Ensure(ctx, e.aiven, mg, ref); err != nil {
+		mg.SetConditions(notReady(mg, err))
+		return managed.ExternalCreation{}, errors.Wrap(err, "cannot grant access")
+	}
+	details, missing, err := e.details(ctx, s, u)
+	if err != nil || len(missing) > 0 {
+		// The user exists: what is missing now, Observe gets.
+		return managed.ExternalCreation{}, nil //nolint:nilerr // See above.
+	}
+	return managed.ExternalCreation{ConnectionDetails: managed.ConnectionDetails(details)}, nil
+}
+
+// resume finds a user that an earlier reconcile created, or marks the name as
+// taken.
+func (e *external[T]) resume(ctx context.Context, mg T, ref aiven.UserRef) (aiven.User, error) {
+	if !e.attempted && generated(mg) {
+		meta.AddAnnotations(mg, map[string]string{v1.AnnotationUsernameTaken: ref.Username})
+		return aiven.User{}, errTaken
+	}
+	s, err := e.aiven.Refresh(ctx, ref.ServiceRef)
+	if err != nil {
+		return aiven.User{}, err //nolint:wrapcheck // The caller does.
+	}
+	u, found := s.User(ref.Username)
+	if !found {
+		return aiven.User{}, errors.Wrap(aiven.ErrUnavailable, "the user exists but is not visible yet")
+	}
+	return u, nil
+}
+
+// Update grants what the user should be able to do. Credentials are Aiven's to
+// change; Observe follows them.
+func (e *external[T]) Update(ctx context.Context, mg T) (managed.ExternalUpdate, error) {
+	if err := e.kind.Access.Ensure(ctx, e.aiven, mg, userRef(mg)); err != nil {
+		mg.SetConditions(notReady(mg, err))
+		return managed.ExternalUpdate{}, errors.Wrap(err, "cannot grant access")
+	}
+	return managed.ExternalUpdate{}, nil
+}
+
+// Delete revokes access and deletes the user. A user or service that does not
+// exist is as good as deleted.
+func (e *external[T]) Delete(ctx context.Context, mg T) (managed.ExternalDelete, error) {
+	ref := userRef(mg)
+	if err := e.kind.Access.Revoke(ctx, e.aiven, mg, ref); err != nil {
+		return managed.ExternalDelete{}, errors.Wrap(err, "cannot revoke access")
+	}
+	s, err := e.aiven.Service(ctx, ref.ServiceRef)
+	if err == nil {
+		if _, found := s.User(ref.Username); !found {
+			return managed.ExternalDelete{}, nil
+		}
+	}
+	return managed.ExternalDelete{}, errors.Wrap(e.aiven.DeleteUser(ctx, ref), "cannot delete user")
+}
+
+// Disconnect does nothing: clients are shared.
+func (e *external[T]) Disconnect(context.Context) error { return nil }
+
+// owns tells whether the user of the managed resource's name is its own.
+func (e *external[T]) owns(ctx context.Context, mg T) (bool, error) {
+	if !generated(mg) {
+		return true, nil
+	}
+	if taken(mg) {
+		return false, nil
+	}
+	if pending(mg) {
+		return true, nil
+	}
+	// What we read may be older than our own record of the creation.
+	live := e.kind.New()
+	if err := e.live.Get(ctx, client.ObjectKeyFromObject(mg), live); err != nil {
+		return false, errors.Wrap(err, "cannot get managed resource")
+	}
+	return pending(live) && !taken(live), nil
+}
+
+// unobserved answers for a user of which nothing is known. A service that does
+// not exist has no users: what is being deleted is gone.
+func (e *external[T]) unobserved(mg T, err error, doing string) (managed.ExternalObservation, error) {
+	if meta.WasDeleted(mg) && errors.Is(err, aiven.ErrServiceNotFound) {
+		return managed.ExternalObservation{}, nil
+	}
+	mg.SetConditions(notReady(mg, err))
+	return managed.ExternalObservation{}, errors.Wrap(err, doing)
+}
+
+func userRef(mg ServiceUser) aiven.UserRef {
+	p := mg.GetServiceUserParameters()
+	return aiven.UserRef{ServiceRef: aiven.ServiceRef{Project: p.Project, Service: p.ServiceName}, Username: meta.GetExternalName(mg)}
+}
+
+func observation(s *aiven.Service, u aiven.User) v1alpha1.ServiceUserObservation {
+	o := v1alpha1.ServiceUserObservation{Username: u.Username, Type: u.Type, ServiceState: s.State}
+	if !u.CertificateNotAfter.IsZero() {
+		t := metav1.NewTime(u.CertificateNotAfter)
+		o.CertificateNotAfter = &t
+	}
+	return o
+}
+
+// pending tells whether somebody recorded that the user was about to be created.
+func pending(mg metav1.Object) bool {
+	return mg.GetAnnotations()[meta.AnnotationKeyExternalCreatePending] != ""
+}
+
+// generated tells whether the external name was made up by the provider. One
+// that a person set is an import.
+func generated(mg metav1.Object) bool {
+	return mg.GetAnnotations()[v1.AnnotationGeneratedUsername] == meta.GetExternalName(mg)
+}
+
+// taken tells whether the external name was found to belong to somebody else.
+func taken(mg metav1.Object) bool {
+	return mg.GetAnnotations()[v1.AnnotationUsernameTaken] == meta.GetExternalName(mg)
+}
+

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package serviceuser
+
+import (
+	"net"
+	"strconv"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/connection"
+)
+
+// A ServiceUser is what the managed resources of all services have in common.
+type ServiceUser interface {
+	resource.ModernManaged
+
+	// GetServiceUserParameters returns the service that the user belongs to.
+	GetServiceUserParameters() v1alpha1.ServiceUserParameters
+	// SetServiceUserObservation replaces what is known of the user.
+	SetServiceUserObservation(o v1alpha1.ServiceUserObservation)
+}
+
+// A Kind is what differs between the services whose users we manage. The
+// generic external client holds everything else.
+type Kind[T ServiceUser] struct {
+	// GVK of the managed resource.
+	GVK schema.GroupVersionKind
+	// New returns an empty managed resource, NewList an empty list of them.
+	New     func() T
+	NewList func() resource.ManagedList
+	// ServiceType is Aiven's code of the service, and Service says which
+	// connection details a user of it must have before it is ready.
+	ServiceType string
+	Service     connection.Service
+	// Access grants and revokes what the user may do.
+	Access Access[T]
+	// Details returns the connection details that come from the service and the
+	// user. Those that every service has are added to them. It must be pure.
+	Details func(s *aiven.Service, u aiven.User) connection.Details
+}
+
+// address adds the host, port and URI of a component under the supplied keys,
+// of which empty ones are left out. It adds nothing when the service has no such
+// component.
+func address(d connection.Details, s *aiven.Service, q componentQuery, k addressKeys) {
+	c, ok := s.Component(q.name, q.usage, q.auth)
+	if !ok {
+		return
+	}
+	port := strconv.Itoa(c.Port)
+	for key, value := range map[string]string{k.uri: q.scheme + net.JoinHostPort(c.Host, port), k.host: c.Host, k.port: port} {
+		if key != "" {
+			d[key] = []byte(value)
+		}
+	}
+}
+
+type componentQuery struct{ name, usage, auth, scheme string }
+
+type addressKeys struct{ uri, host, port string }
+
+// primary are the keys of the address that every service has.
+var primary = addressKeys{uri: connection.KeyURI, host: connection.KeyEndpoint, port: connection.KeyPort} //nolint:gochecknoglobals // A constant.

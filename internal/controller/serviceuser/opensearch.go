@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package serviceuser
+
+import (
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/connection"
+)
+
+// OpenSearch users have rows in the access control list of their service.
+func OpenSearch() Kind[*v1alpha1.OpenSearchServiceUser] {
+	return Kind[*v1alpha1.OpenSearchServiceUser]{
+		GVK:         v1alpha1.OpenSearchServiceUserGroupVersionKind,
+		New:         func() *v1alpha1.OpenSearchServiceUser { return &v1alpha1.OpenSearchServiceUser{} },
+		NewList:     func() resource.ManagedList { return &v1alpha1.OpenSearchServiceUserList{} },
+		ServiceType: "opensearch",
+		Service:     connection.OpenSearch,
+		Access:      ruleAccess[*v1alpha1.OpenSearchServiceUser]{rules: openSearchRules},
+		Details:     openSearchDetails,
+	}
+}
+
+func openSearchRules(mg *v1alpha1.OpenSearchServiceUser) []aiven.Rule {
+	rules := make([]aiven.Rule, 0, len(mg.Spec.ForProvider.Rules))
+	for _, r := range mg.Spec.ForProvider.Rules {
+		rules = append(rules, aiven.Rule{Index: r.Index, Permission: r.Permission})
+	}
+	return rules
+}
+
+func openSearchDetails(s *aiven.Service, _ aiven.User) connection.Details {
+	d := connection.Details{}
+	address(d, s, componentQuery{name: "opensearch", usage: "primary", scheme: "https://"}, primary)
+	address(d, s, componentQuery{name: "opensearch_dashboards", usage: "primary", scheme: "https://"},
+		addressKeys{uri: connection.KeyDashboardURI, host: connection.KeyDashboardHost, port: connection.KeyDashboardPort})
+	return d
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package provider assembles the provider: a manager with its caches, metrics
+// and controllers.
+package provider
+
+import (
+	"context"
+	"time"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/feature"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	"github.com/crossplane/crossplane-runtime/v2/pkg/statemetrics"
+	"github.com/pkg/errors"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/provider-aiven/provider-aiven/apis"
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	ourcontroller "github.com/provider-aiven/provider-aiven/internal/controller"
+	"github.com/provider-aiven/provider-aiven/internal/metrics"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
+)
+
+// Defaults of Options.
+const (
+	DefaultPollInterval        = 5 * time.Minute
+	DefaultWorkers             = 32
+	DefaultSyncInterval        = 10 * time.Hour
+	DefaultStateMetricInterval = time.Minute
+)
+
+// Options of the provider.
+type Options struct {
+	// PollInterval is how often each Aiven service and each managed resource is
+	// looked at when nothing happens. Default: DefaultPollInterval.
+	PollInterval time.Duration
+	// SyncInterval is how often the caches are listed anew. Default:
+	// DefaultSyncInterval.
+	SyncInterval time.Duration
+	// StateMetricInterval is how often managed resources are counted. Default:
+	// DefaultStateMetricInterval.
+	StateMetricInterval time.Duration
+	// Workers of each controller. Default: DefaultWorkers.
+	Workers int
+	// AllowedBaseURLs are those that a ProviderConfig may use beside Aiven's.
+	AllowedBaseURLs []string
+	// MetricsAddress and HealthAddress to listen on. "0", the default for both,
+	// listens on none.
+	MetricsAddress, HealthAddress string
+	// LeaderElection makes sure that one of several replicas works.
+	LeaderElection bool
+	// LeaderElectionNamespace holds the lease. Default: the pod's.
+	LeaderElectionNamespace string
+	// UserAgent tells Aiven who calls.
+	UserAgent string
+	// Registry of metrics. Default: controller-runtime's.
+	Registry prometheus.Registerer
+	// Logger. Default: none.
+	Logger logging.Logger
+	// Aiven adjusts the options of Aiven clients. Default: not at all.
+	Aiven func(o *aiven.Options)
+	// SkipNameValidation allows several managers in one process, as tests have.
+	SkipNameValidation bool
+}
+
+func (o Options) withDefaults() Options {
+	o.PollInterval = orDefault(o.PollInterval, DefaultPollInterval)
+	o.SyncInterval = orDefault(o.SyncInterval, DefaultSyncInterval)
+	o.StateMetricInterval = orDefault(o.StateMetricInterval, DefaultStateMetricInterval)
+	o.Workers = orDefault(o.Workers, DefaultWorkers)
+	o.MetricsAddress = orDefault(o.MetricsAddress, "0")
+	o.HealthAddress = orDefault(o.HealthAddress, "0")
+	if o.Registry == nil {
+		o.Registry = ctrlmetrics.Registry
+	}
+	if o.Logger == nil {
+		o.Logger = logging.NewNopLogger()
+	}
+	return o
+}
+
+func orDefault[T comparable](v, d T) T {
+	var zero T
+	if v == zero {
+		return d
+	}
+	return v
+}
+
+// Run runs the provider until the context ends.
+func Run(ctx context.Context, cfg *rest.Config, o Options) error {
+	o = o.withDefaults()
+	mgr, err := newManager(cfg, o)
+	if err != nil {
+		return err
+	}
+	m := metrics.New()
+	mrMetrics, stateMetrics := managed.NewMRMetricRecorder(), statemetrics.NewMRStateMetrics()
+	if err := m.Register(o.Registry); err != nil {
+		return err
+	}
+	for _, c := range []prometheus.Collector{mrMetrics, stateMetrics} {
+		if err := o.Registry.Register(c); err != nil {
+			return errors.Wrap(err, "cannot register metrics of managed resources")
+		}
+	}
+	features := &feature.Flags{}
+	features.Enable(feature.EnableBetaManagementPolicies)
+	err = ourcontroller.Setup(ctx, mgr, controller.Options{
+		Logger:                  o.Logger,
+		PollInterval:            o.PollInterval,
+		MaxConcurrentReconciles: o.Workers,
+		Features:                features,
+		MetricOptions: &controller.MetricOptions{
+			PollStateMetricInterval: o.StateMetricInterval, MRMetrics: mrMetrics, MRStateMetrics: stateMetrics,
+		},
+	}, ourcontroller.Dependencies{NewClient: newClient(o, m), AllowedBaseURLs: o.AllowedBaseURLs, Metrics: m})
+	if err != nil {
+		return errors.Wrap(err, "cannot set up controllers")
+	}
+	return errors.Wrap(mgr.Start(ctx), "cannot run controllers")
+}
+
+func newClient(o Options, m *metrics.Metrics) providerconfig.ClientFn {
+	return func(k providerconfig.Key) (*aiven.Client, error) {
+		opts := aiven.Options{
+			Token: k.Token, BaseURL: k.BaseURL, Limits: k.Limits, UserAgent: o.UserAgent,
+			PollInterval: o.PollInterval, Recorder: m, Logger: o.Logger,
+		}
+		if o.Aiven != nil {
+			o.Aiven(&opts)
+		}
+		return aiven.New(opts) //nolint:wrapcheck // The caller does.
+	}
+}
+
+// NewScheme returns a scheme of all objects that the provider reads and writes.
+func NewScheme() (*runtime.Scheme, error) {
+	s := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(s); err != nil {
+		return nil, errors.Wrap(err, "cannot add Kubernetes APIs to scheme")
+	}
+	return s, errors.Wrap(apis.AddToScheme(s), "cannot add provider APIs to scheme")
+}
+
+func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
+	scheme, err := NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	cfg = rest.CopyConfig(cfg)
+	// The API server has priority and fairness to protect itself. A limit here
+	// would make a burst of applications wait for nothing.
+	cfg.QPS, cfg.Burst = -1, -1
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:                        scheme,
+		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
+		HealthProbeBindAddress:        o.HealthAddress,
+		LeaderElection:                o.LeaderElection,
+		LeaderElectionID:              "crossplane-leader-election-provider-aiven",
+		LeaderElectionNamespace:       o.LeaderElectionNamespace,
+		LeaderElectionResourceLock:    resourcelock.LeasesResourceLock,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 ptr.To(60 * time.Second), //nolint:mnd // As other providers.
+		RenewDeadline:                 ptr.To(50 * time.Second), //nolint:mnd // As other providers.
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: ptr.To(o.SkipNameValidation)},
+		Client: client.Options{Cache: &client.CacheOptions{
+			// Secrets are read from the API server: a cache of all Secrets of the
+			// cluster is memory and rights that nobody wants to give.
+			DisableFor: []client.Object{&corev1.Secret{}},
+		}},
+		Cache: cache.Options{
+			SyncPeriod:       &o.SyncInterval,
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				// Metadata of the Secrets that we published, to see them change.
+				&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{v1.LabelManagedBy: v1.ManagedBy})},
+			},
+		},
+	})
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot make a manager")
+	}
+	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
+		return nil, errors.Wrap(err, "cannot add health check")
+	}
+	return mgr, errors.Wrap(mgr.AddReadyzCheck("readyz", healthz.Ping), "cannot add readiness check")
+}

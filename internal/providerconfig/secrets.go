@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package providerconfig
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/cache"
+)
+
+// syncTimeout is how long a first read waits for the watch before it asks the
+// API server directly.
+const syncTimeout = 2 * time.Second
+
+// Secrets reads single Secrets and watches just these, each with a watch of its
+// own: the provider needs to see a few Secrets with tokens, not all Secrets of
+// the cluster. Safe for concurrent use.
+type Secrets struct {
+	core corev1client.CoreV1Interface
+
+	mu       sync.Mutex
+	watched  map[types.NamespacedName]*watchedSecret
+	ctx      context.Context //nolint:containedctx // The lifetime of the watches, not of a call.
+	onChange map[int]func(types.NamespacedName)
+	next     int
+}
+
+type watchedSecret struct {
+	store  cache.Store
+	synced cache.InformerSynced
+}
+
+// NewSecrets returns a reader whose watches end with the supplied context.
+func NewSecrets(ctx context.Context, core corev1client.CoreV1Interface) *Secrets {
+	return &Secrets{
+		core: core, ctx: ctx,
+		watched:  make(map[types.NamespacedName]*watchedSecret),
+		onChange: make(map[int]func(types.NamespacedName)),
+	}
+}
+
+// Get returns the data of a Secret, and begins to watch it. The data must not
+// be changed. kerrors.IsNotFound tells that the Secret does not exist.
+func (s *Secrets) Get(ctx context.Context, n types.NamespacedName) (map[string][]byte, error) {
+	w := s.watch(n)
+	if !w.synced() {
+		wait, cancel := context.WithTimeout(ctx, syncTimeout)
+		defer cancel()
+		if !cache.WaitForCacheSync(wait.Done(), w.synced) {
+			// Watching may be forbidden where reading is allowed.
+			live, err := s.core.Secrets(n.Namespace).Get(ctx, n.Name, metav1.GetOptions{})
+			if err != nil {
+				return nil, err //nolint:wrapcheck // The caller branches on it.
+			}
+			return live.Data, nil
+		}
+	}
+	obj, ok, err := w.store.GetByKey(n.String())
+	if err != nil || !ok {
+		return nil, kerrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, n.Name)
+	}
+	return obj.(*corev1.Secret).Data, nil //nolint:forcetypeassert // The store holds Secrets only.
+}
+
+// Subscribe calls fn whenever a watched Secret appears, changes or goes. fn must
+// not block.
+func (s *Secrets) Subscribe(fn func(types.NamespacedName)) (cancel func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := s.next
+	s.next++
+	s.onChange[id] = fn
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.onChange, id)
+	}
+}
+
+func (s *Secrets) watch(n types.NamespacedName) *watchedSecret {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.watched[n]; w != nil {
+		return w
+	}
+	lw := cache.NewListWatchFromClient(s.core.RESTClient(), "secrets", n.Namespace, fields.OneTermEqualSelector(metav1.ObjectNameField, n.Name))
+	notify := func(any) { s.notify(n) }
+	store, ctl := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: lw,
+		ObjectType:    &corev1.Secret{},
+		Handler:       cache.ResourceEventHandlerFuncs{AddFunc: notify, UpdateFunc: func(_, o any) { notify(o) }, DeleteFunc: notify},
+	})
+	go ctl.RunWithContext(s.ctx)
+	w := &watchedSecret{store: store, synced: ctl.HasSynced}
+	s.watched[n] = w
+	return w
+}
+
+func (s *Secrets) notify(n types.NamespacedName) {
+	s.mu.Lock()
+	fns := make([]func(types.NamespacedName), 0, len(s.onChange))
+	for _, fn := range s.onChange {
+		fns = append(fns, fn)
+	}
+	s.mu.Unlock()
+	for _, fn := range fns {
+		fn(n)
+	}
+}
