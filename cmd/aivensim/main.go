@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,6 +14,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/pkg/errors"
 
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 )
@@ -52,8 +53,9 @@ func main() {
 		aivensim.WithLimitPerMinute(*limit),
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Stdout, *listen, *seed, opts); err != nil {
+	err := run(ctx, os.Stdout, *listen, *seed, opts)
+	stop()
+	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "aivensim:", err)
 		os.Exit(1)
 	}
@@ -62,34 +64,34 @@ func main() {
 // run writes the URL to out and serves until the context ends.
 func run(ctx context.Context, out io.Writer, listen, seedFile string, opts []aivensim.Option) error {
 	if seedFile != "" {
-		f, err := os.Open(seedFile)
+		f, err := os.Open(seedFile) //nolint:gosec // who starts the program names the file
 		if err != nil {
-			return fmt.Errorf("cannot open seed: %w", err)
+			return errors.Wrap(err, "cannot open seed")
 		}
 		seed, err := aivensim.ReadSeed(f)
 		_ = f.Close()
 		if err != nil {
-			return fmt.Errorf("cannot read seed: %w", err)
+			return errors.Wrap(err, "cannot read seed")
 		}
 		opts = append(opts, aivensim.WithSeed(seed))
 	}
-	l, err := net.Listen("tcp", listen)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
-		return fmt.Errorf("cannot listen: %w", err)
+		return errors.Wrap(err, "cannot listen")
 	}
 	srv := &http.Server{Handler: aivensim.New(opts...), ReadHeaderTimeout: 10 * time.Second}
 	_, _ = fmt.Fprintf(out, "http://%s\n", l.Addr())
 	drained := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(drained)
-		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if srv.Shutdown(grace) != nil {
 			_ = srv.Close() // requests that hang by a fault do not end by themselves
 		}
 	})
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("cannot serve: %w", err)
+		return errors.Wrap(err, "cannot serve")
 	}
 	<-drained
 	return nil

@@ -242,6 +242,9 @@ func (w *aclWriter) failed(todo map[string]*ruleChange, err error) {
 			w.mu.Unlock()
 			w.c.subscribers.emit(UserRef{ServiceRef: w.ref, Username: name})
 		}
+		w.mu.Lock()
+		w.schedule.failures, w.lastErr = 0, nil
+		w.mu.Unlock()
 		return
 	}
 	w.mu.Lock()

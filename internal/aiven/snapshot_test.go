@@ -201,59 +201,81 @@ func TestBrokenAnswers(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		fault  aivensim.Fault
+		// network is true for what takes a real connection, in real time.
+		network bool
 	}{
-		"Hang":        {"a server that never answers must not hold anybody", aivensim.Fault{Hang: true}},
-		"CutBody":     {"half a document is none", aivensim.Fault{CutBody: true}},
-		"EmptyBody":   {"the client library panics on these", aivensim.Fault{EmptyBody: true}},
-		"HTML":        {"a proxy's page", aivensim.Fault{HTML: true, Status: 502}},
-		"HTML200":     {"a captive portal's page", aivensim.Fault{HTML: true, Status: 200}},
-		"Closed":      {"no answer", aivensim.Fault{CloseConnection: true}},
-		"Status500":   {"a server error", aivensim.Fault{Status: 500}},
-		"Status501":   {"temporarily unsupported", aivensim.Fault{Status: 501}},
-		"ErrorsIn200": {"an error in a good answer", aivensim.Fault{ErrorsIn200: true, Status: 500}},
-		"Redirect":    {"a redirect is not followed with the token", aivensim.Fault{Status: 302}},
+		"Hang":        {"a server that never answers must not hold anybody", aivensim.Fault{Hang: true}, true},
+		"CutBody":     {"half a document is none", aivensim.Fault{CutBody: true}, true},
+		"Closed":      {"no answer", aivensim.Fault{CloseConnection: true}, true},
+		"EmptyBody":   {"the client library panics on these", aivensim.Fault{EmptyBody: true}, false},
+		"HTML":        {"a proxy's page", aivensim.Fault{HTML: true, Status: 502}, false},
+		"HTML200":     {"a captive portal's page", aivensim.Fault{HTML: true, Status: 200}, false},
+		"Status500":   {"a server error", aivensim.Fault{Status: 500}, false},
+		"Status501":   {"temporarily unsupported", aivensim.Fault{Status: 501}, false},
+		"ErrorsIn200": {"an error in a good answer", aivensim.Fault{ErrorsIn200: true, Status: 500}, false},
+		"Redirect":    {"a redirect is not followed with the token", aivensim.Fault{Status: 302}, false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := newSim()
-			c := connect(t, s, func(o *Options) { o.CallTimeout = 200 * time.Millisecond })
 			tc.fault.EchoSecrets = tc.fault.Status != 0
 			tc.fault.Operation = "GetService"
-			remove := s.Inject(tc.fault)
-			_, err := c.Refresh(context.Background(), valkeyRef)
-			if !errors.Is(err, ErrUnavailable) {
-				t.Fatalf("%s: got %v, want ErrUnavailable", tc.reason, err)
+			s := newSim()
+			short := func(o *Options) { o.CallTimeout = 200 * time.Millisecond }
+			if tc.network {
+				t.Parallel() // Each waits for the pauses between repetitions.
+				brokenAnswer(t, tc.reason, s, tc.fault, connect(t, s, short))
+				return
 			}
-			noSecrets(t, s, err.Error())
-			if strings.ContainsAny(err.Error(), "<>{}") {
-				t.Errorf("%s: the error quotes a body: %v", tc.reason, err)
-			}
-			_, again := c.Refresh(context.Background(), valkeyRef)
-			if again == nil || again.Error() != err.Error() {
-				t.Errorf("%s: the error is not stable: %v, then %v", tc.reason, err, again)
-			}
-			remove()
-			if _, err := c.Refresh(context.Background(), valkeyRef); err != nil {
-				t.Errorf("%s: afterwards: %v", tc.reason, err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c := inBubble(t, s, short)
+				defer c.Close()
+				brokenAnswer(t, tc.reason, s, tc.fault, c)
+			})
 		})
+	}
+}
+
+func brokenAnswer(t *testing.T, reason string, s *aivensim.Server, fault aivensim.Fault, c *Client) {
+	t.Helper()
+	ctx := context.Background()
+	remove := s.Inject(fault)
+	_, err := c.Refresh(ctx, valkeyRef)
+	if !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("%s: got %v, want ErrUnavailable", reason, err)
+	}
+	noSecrets(t, s, err.Error())
+	if strings.ContainsAny(err.Error(), "<>{}") {
+		t.Errorf("%s: the error quotes a body: %v", reason, err)
+	}
+	_, again := c.Refresh(ctx, valkeyRef)
+	if again == nil || again.Error() != err.Error() {
+		t.Errorf("%s: the error is not stable: %v, then %v", reason, err, again)
+	}
+	remove()
+	if _, err := c.Refresh(ctx, valkeyRef); err != nil {
+		t.Errorf("%s: afterwards: %v", reason, err)
 	}
 }
 
 func TestAnswersWithoutService(t *testing.T) {
 	for _, body := range []string{`{}`, `{"service":null}`, `{"message":"ok"}`, `[]`, `null`, `"x"`, `{"service":{"users":[{"username":"u","password":"AVNS_leak"}`} {
-		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })
-		c := connect(t, h)
-		ctx := context.Background()
-		_, err := c.Refresh(ctx, valkeyRef)
-		if !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), "AVNS_") {
-			t.Errorf("Refresh(...) answered with %s: %v", body, err)
-		}
-		// The library dereferences the service of this answer.
-		err = c.SetAccessControl(ctx, user(valkeyRef, "u"), AccessControl{})
-		if !errors.Is(err, ErrUnavailable) {
-			t.Errorf("SetAccessControl(...) answered with %s: %v", body, err)
-		}
+		t.Run(body, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) })
+				c := inBubble(t, h)
+				defer c.Close()
+				ctx := context.Background()
+				_, err := c.Refresh(ctx, valkeyRef)
+				if !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), "AVNS_") {
+					t.Errorf("Refresh(...) answered with %s: %v", body, err)
+				}
+				// The library dereferences the service of this answer.
+				err = c.SetAccessControl(ctx, user(valkeyRef, "u"), AccessControl{})
+				if !errors.Is(err, ErrUnavailable) {
+					t.Errorf("SetAccessControl(...) answered with %s: %v", body, err)
+				}
+			})
+		})
 	}
 }
 

@@ -371,6 +371,7 @@ func TestWriteThrough(t *testing.T) {
 			}
 			pass(5 * time.Second)
 		}
+		synctest.Wait()
 		if events.count(user(valkeyRef, "u")) != 0 {
 			t.Errorf("own writes were told as changes: %s", events.all())
 		}
@@ -383,6 +384,7 @@ func TestWriteThrough(t *testing.T) {
 		if _, ok := svc.User("u"); ok {
 			t.Errorf("a user deleted outside is still there after the settle time")
 		}
+		synctest.Wait()
 		if events.count(user(valkeyRef, "u")) != 1 {
 			t.Errorf("the deletion outside was not told once: %s", events.all())
 		}

@@ -30,21 +30,31 @@ func TestOpenSearchACL(t *testing.T) {
 		status       int
 		want         aivensim.OpenSearchACLConfig
 	}{
-		"PutRows": {"PUT replaces rows and keeps what is not sent.", nil, "PUT",
+		"PutRows": {
+			"PUT replaces rows and keeps what is not sent.", nil, "PUT",
 			`{"acls":[{"username":"c","rules":[{"index":"*","permission":"deny"}]}]}`, 200,
-			aivensim.OpenSearchACLConfig{Enabled: true, ExtendedACL: true, ACLs: rows(row("c", "deny"))}},
-		"PutEnabled": {"PUT of one field keeps the rows.", nil, "PUT", `{"enabled":false}`, 200,
-			aivensim.OpenSearchACLConfig{ExtendedACL: true, ACLs: before.ACLs}},
+			aivensim.OpenSearchACLConfig{Enabled: true, ExtendedACL: true, ACLs: rows(row("c", "deny"))},
+		},
+		"PutEnabled": {
+			"PUT of one field keeps the rows.", nil, "PUT", `{"enabled":false}`, 200,
+			aivensim.OpenSearchACLConfig{ExtendedACL: true, ACLs: before.ACLs},
+		},
 		"PutEmpty":    {"No rows is not null.", nil, "PUT", `{"acls":[]}`, 200, aivensim.OpenSearchACLConfig{Enabled: true, ExtendedACL: true, ACLs: rows()}},
 		"PutNull":     {"null is refused.", nil, "PUT", `{"acls":null,"enabled":false}`, 400, before},
 		"PutNullKeep": {"Or keeps.", func(p *aivensim.Policy) { p.NullACLs = aivensim.NullACLsKeep }, "PUT", `{"acls":null}`, 200, before},
-		"PutNullClear": {"Or clears.", func(p *aivensim.Policy) { p.NullACLs = aivensim.NullACLsClear }, "PUT", `{"acls":null}`, 200,
-			aivensim.OpenSearchACLConfig{Enabled: true, ExtendedACL: true, ACLs: rows()}},
-		"Post": {"POST replaces all, and keeps extendedAcl.", nil, "POST",
+		"PutNullClear": {
+			"Or clears.", func(p *aivensim.Policy) { p.NullACLs = aivensim.NullACLsClear }, "PUT", `{"acls":null}`, 200,
+			aivensim.OpenSearchACLConfig{Enabled: true, ExtendedACL: true, ACLs: rows()},
+		},
+		"Post": {
+			"POST replaces all, and keeps extendedAcl.", nil, "POST",
 			`{"enabled":false,"acls":[{"username":"c","rules":[{"index":"*","permission":"admin"}]}]}`, 200,
-			aivensim.OpenSearchACLConfig{ExtendedACL: true, ACLs: rows(row("c", "admin"))}},
-		"PostResets": {"Or resets it.", func(p *aivensim.Policy) { p.PostResetsExtendedACL = true }, "POST", `{"enabled":true,"acls":[]}`, 200,
-			aivensim.OpenSearchACLConfig{Enabled: true, ACLs: rows()}},
+			aivensim.OpenSearchACLConfig{ExtendedACL: true, ACLs: rows(row("c", "admin"))},
+		},
+		"PostResets": {
+			"Or resets it.", func(p *aivensim.Policy) { p.PostResetsExtendedACL = true }, "POST", `{"enabled":true,"acls":[]}`, 200,
+			aivensim.OpenSearchACLConfig{Enabled: true, ACLs: rows()},
+		},
 		"PostPartial": {"POST wants both fields.", nil, "POST", `{"acls":[]}`, 400, before},
 		"Permission":  {"Permissions are an enumeration.", nil, "PUT", `{"acls":[{"username":"c","rules":[{"index":"*","permission":"all"}]}]}`, 400, before},
 		"Users":       {"512 users at most.", nil, "PUT", `{"acls":[` + strings.TrimSuffix(many, ",") + `]}`, 400, before},
@@ -85,9 +95,11 @@ func TestSetAccessControl(t *testing.T) {
 		body   string
 		want   aivensim.AccessControl
 	}{
-		"All": {"Keys and channels are sorted, the rest keeps its order.", false,
+		"All": {
+			"Keys and channels are sorted, the rest keeps its order.", false,
 			`"valkey_acl_categories":["-@all","+@read"],"valkey_acl_commands":["+set","+get"],"valkey_acl_keys":["b","a","b"],"valkey_acl_channels":["y","x"]`,
-			aivensim.AccessControl{Categories: []string{"-@all", "+@read"}, Commands: []string{"+set", "+get"}, Keys: []string{"a", "b"}, Channels: []string{"x", "y"}}},
+			aivensim.AccessControl{Categories: []string{"-@all", "+@read"}, Commands: []string{"+set", "+get"}, Keys: []string{"a", "b"}, Channels: []string{"x", "y"}},
+		},
 		"Partial":      {"What is not sent is emptied.", false, `"valkey_acl_keys":["n"]`, aivensim.AccessControl{Keys: []string{"n"}}},
 		"PartialKeeps": {"Or kept, but for what is sent empty.", true, `"valkey_acl_keys":[]`, aivensim.AccessControl{Categories: before.Categories, Commands: before.Commands, Channels: before.Channels}},
 		"Databases":    {"Databases are kept too.", false, `"valkey_acl_databases":["0","3"]`, aivensim.AccessControl{Databases: []string{"0", "3"}}},

@@ -147,7 +147,7 @@ func (s *Server) updateOpenSearchACL(c *call) (any, *apiError) {
 func (s *Server) answerOpenSearchACL(c *call, message string) (any, *apiError) {
 	out := map[string]any{}
 	if message != "" {
-		out["message"] = message
+		out[keyMessage] = message
 	}
 	err := s.read(c, func(svc *service) *apiError {
 		out["opensearch_acl_config"] = svc.openSearch.clone()
@@ -177,7 +177,7 @@ func (s *Server) answerACL(c *call, message string, list func(*service) map[stri
 		return nil
 	})
 	if err == nil && message != "" {
-		out["message"] = message
+		out[keyMessage] = message
 	}
 	return out, err
 }
@@ -198,7 +198,7 @@ func (s *Server) addKafkaACL(c *call) (any, *apiError) {
 	if !slices.Contains(kafkaPermissions, req.Permission) || !between(req.Topic, 249) || !between(req.Username, 64) {
 		return nil, invalidInput("permission, topic or username is not valid")
 	}
-	req.ID = newID("acl")
+	req.ID = newACLID()
 	err := s.write(c, func(svc *service) *apiError {
 		same := func(e KafkaACLEntry) bool { e.ID = req.ID; return e == req }
 		if c.settings.policy.RejectDuplicateKafkaACL && slices.ContainsFunc(svc.kafkaACL, same) {
@@ -261,7 +261,7 @@ func (s *Server) addSchemaACL(c *call) (any, *apiError) {
 	if !slices.Contains(schemaPermissions, req.Permission) || !resource || !between(req.Resource, 249) || !between(req.Username, 64) {
 		return nil, invalidInput("permission, resource or username is not valid")
 	}
-	req.ID = newID("acl")
+	req.ID = newACLID()
 	if err := s.write(c, func(svc *service) *apiError {
 		svc.schemaACL = append(svc.schemaACL, req)
 		return nil
@@ -310,7 +310,7 @@ func (s *Server) addNativeACL(c *call) (any, *apiError) {
 	if !valid {
 		return nil, invalidInput("the entry is not valid")
 	}
-	req.ID = newID("acl")
+	req.ID = newACLID()
 	err := s.write(c, func(svc *service) *apiError {
 		same := func(e KafkaNativeACLEntry) bool { e.ID = req.ID; return e == req }
 		if slices.ContainsFunc(svc.nativeACL, same) {
@@ -322,7 +322,7 @@ func (s *Server) addNativeACL(c *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"acl": req, "message": "added"}, nil
+	return map[string]any{"acl": req, keyMessage: "added"}, nil
 }
 
 func (s *Server) getNativeACL(c *call) (any, *apiError) {
@@ -344,5 +344,5 @@ func (s *Server) deleteNativeACL(c *call) (any, *apiError) {
 		svc.nativeACL = kept
 		return err
 	})
-	return map[string]any{"message": "deleted"}, err
+	return map[string]any{keyMessage: "deleted"}, err
 }

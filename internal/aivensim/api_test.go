@@ -27,21 +27,29 @@ func TestErrors(t *testing.T) {
 		want               want
 	}{
 		"NoToken": {"Requests need a token.", "-", "GET", "/v1/project", "", want{401, "Missing (expired) db token"}},
-		"BadToken": {"Once tokens are seeded, others are refused.", "nope", "GET", "/v1/project", "",
-			want{401, "Invalid token"}},
+		"BadToken": {
+			"Once tokens are seeded, others are refused.", "nope", "GET", "/v1/project", "",
+			want{401, "Invalid token"},
+		},
 		"NoRoute":   {"Unknown routes answer JSON too.", "", "GET", "/v1/nothing", "", want{404, "Not found"}},
 		"NoMethod":  {"A route has its methods only.", "", "PATCH", kafkaPath, "", want{404, "Not found"}},
 		"NotMember": {"Tokens are members of projects.", "t-other", "GET", kafkaPath, "", want{403, "Not a project member"}},
-		"NoProject": {"A missing project is not a missing service.", "", "GET", "/v1/project/x/service/k", "",
-			want{404, "Project does not exist"}},
-		"NoService": {"The message names the service.", "", "GET", "/v1/project/p/service/x", "",
-			want{404, "Service 'x' does not exist"}},
+		"NoProject": {
+			"A missing project is not a missing service.", "", "GET", "/v1/project/x/service/k", "",
+			want{404, "Project does not exist"},
+		},
+		"NoService": {
+			"The message names the service.", "", "GET", "/v1/project/p/service/x", "",
+			want{404, "Service 'x' does not exist"},
+		},
 		"NoUserGet":    {"A missing user is not a missing service.", "", "GET", kafkaPath + "/user/x", "", want{404, "Service user does not exist"}},
 		"NoUserPut":    {"As for GET.", "", "PUT", kafkaPath + "/user/x", `{"operation":"reset-credentials"}`, want{404, "Service user does not exist"}},
 		"NoUserReset":  {"As for GET.", "", "PUT", kafkaPath + "/user/x/credentials/reset", "", want{404, "Service user does not exist"}},
 		"NoUserDelete": {"As for GET.", "", "DELETE", kafkaPath + "/user/x", "", want{404, "Service user does not exist"}},
-		"UserExists": {"Usernames are unique.", "", "POST", valkeyPath + "/user", `{"username":"app"}`,
-			want{409, "Service user 'app' already exists"}},
+		"UserExists": {
+			"Usernames are unique.", "", "POST", valkeyPath + "/user", `{"username":"app"}`,
+			want{409, "Service user 'app' already exists"},
+		},
 		"LongName":  {"Usernames have 64 characters at most.", "", "POST", valkeyPath + "/user", `{"username":"` + long + `"}`, want{400, "Invalid input: "}},
 		"NoName":    {"Usernames are required.", "", "POST", valkeyPath + "/user", `{}`, want{400, "Invalid input: "}},
 		"BadJSON":   {"Bodies are JSON.", "", "POST", valkeyPath + "/user", `{`, want{400, "Invalid input: "}},
@@ -49,17 +57,28 @@ func TestErrors(t *testing.T) {
 		"Reserved":  {"OpenSearch reserves names.", "", "POST", openPath + "/user", `{"username":"os-sec-admin"}`, want{400, "Invalid input: "}},
 		"NoOp":      {"A modification names its operation.", "", "PUT", valkeyPath + "/user/app", `{}`, want{400, "Invalid input: "}},
 		"UnknownOp": {"There are three operations.", "", "PUT", valkeyPath + "/user/app", `{"operation":"x"}`, want{400, "Invalid input: "}},
-		"ShortPassword": {"New passwords have 8 characters at least.", "", "PUT", valkeyPath + "/user/app",
-			`{"operation":"reset-credentials","new_password":"1234567"}`, want{400, "Invalid input: "}},
-		"ACLOnKafka": {"Kafka users have no access control of their own.", "", "POST", kafkaPath + "/user",
-			`{"username":"a","access_control":{"valkey_acl_keys":["*"]}}`, want{400, "Invalid input: "}},
-		"BadCategory": {"Categories have a sign and an @.", "", "POST", valkeyPath + "/user",
-			`{"username":"a","access_control":{"valkey_acl_categories":["read"]}}`, want{400, "Invalid input: "}},
+		"ShortPassword": {
+			"New passwords have 8 characters at least.", "", "PUT", valkeyPath + "/user/app",
+			`{"operation":"reset-credentials","new_password":"1234567"}`,
+			want{400, "Invalid input: "},
+		},
+		"ACLOnKafka": {
+			"Kafka users have no access control of their own.", "", "POST", kafkaPath + "/user",
+			`{"username":"a","access_control":{"valkey_acl_keys":["*"]}}`,
+			want{400, "Invalid input: "},
+		},
+		"BadCategory": {
+			"Categories have a sign and an @.", "", "POST", valkeyPath + "/user",
+			`{"username":"a","access_control":{"valkey_acl_categories":["read"]}}`,
+			want{400, "Invalid input: "},
+		},
 		"DeleteBuiltIn": {"The built-in user stays.", "", "DELETE", valkeyPath + "/user/default", "", want{403, "Service user 'default'"}},
 		"WrongType":     {"A valkey service has no OpenSearch ACL.", "", "GET", valkeyPath + "/opensearch/acl", "", want{400, "Invalid input: "}},
 		"ReaderWrites":  {"read_only may not write.", "t-reader", "POST", valkeyPath + "/user", `{"username":"a"}`, want{403, "Authentication failed"}},
-		"UsersWriteACL": {"users_write may not write a service's ACL.", "t-users", "PUT", openPath + "/opensearch/acl", `{"opensearch_acl_config":{}}`,
-			want{403, "Authentication failed"}},
+		"UsersWriteACL": {
+			"users_write may not write a service's ACL.", "t-users", "PUT", openPath + "/opensearch/acl", `{"opensearch_acl_config":{}}`,
+			want{403, "Authentication failed"},
+		},
 	}
 	r := newRig(t)
 	for name, tc := range cases {
@@ -93,7 +112,7 @@ func TestAuthSchemes(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
-		if res.StatusCode != 200 {
+		if res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d", scheme, res.StatusCode)
 		}
 	}

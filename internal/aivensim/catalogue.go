@@ -14,6 +14,10 @@ const (
 	userTypePrimary = "primary"
 	userTypeNormal  = "normal"
 
+	kindKafka      = "kafka"
+	kindOpenSearch = "opensearch"
+	kindValkey     = "valkey"
+
 	stateRunning  = "RUNNING"
 	statePowerOff = "POWEROFF"
 
@@ -105,8 +109,8 @@ func typeOf(name string) *serviceType {
 }
 
 var serviceTypes = map[string]*serviceType{
-	"kafka": {
-		name: "kafka", version: "3.9", plan: "business-4", primary: "avnadmin", userLimit: 50, certificates: true, kafka: true,
+	kindKafka: {
+		name: kindKafka, version: "3.9", plan: "business-4", primary: "avnadmin", userLimit: 50, certificates: true, kafka: true,
 		features: map[string]bool{"kafka_rest": true, "schema_registry": true, "karapace": true, "kafka_strict_access_cert_checks": true},
 		userConfig: map[string]any{
 			"kafka_version":                "3.9",
@@ -119,21 +123,21 @@ var serviceTypes = map[string]*serviceType{
 		components: kafkaComponents,
 		connect:    connectKafka,
 	},
-	"opensearch": {
-		name: "opensearch", version: "2", plan: "business-4", primary: "avnadmin", userLimit: 50, openSearch: true,
+	kindOpenSearch: {
+		name: kindOpenSearch, version: "2", plan: "business-4", primary: "avnadmin", userLimit: 50, openSearch: true,
 		reserved:   []string{"metrics_user_datadog", "osd_internal_user", "replication_user", "os-sec-admin"},
 		features:   map[string]bool{"index_patterns": true},
 		userConfig: map[string]any{"opensearch_version": "2"},
 		components: func(at address, _ bool) []Component {
 			return []Component{
-				{Component: "opensearch", Host: at.host, Port: at.port},
+				{Component: kindOpenSearch, Host: at.host, Port: at.port},
 				{Component: "opensearch_dashboards", Host: at.host, Port: 443},
 			}
 		},
 		connect: func(c connection) (map[string]any, string) {
-			uri, dashboards := c.uri("https", "opensearch", "primary"), c.uri("https", "opensearch_dashboards", "primary")
+			uri, dashboards := c.uri("https", kindOpenSearch, "primary"), c.uri("https", "opensearch_dashboards", "primary")
 			return map[string]any{
-				"opensearch":                []string{uri},
+				kindOpenSearch:              []string{uri},
 				"opensearch_dashboards_uri": dashboards,
 				"kibana_uri":                dashboards,
 				"opensearch_username":       c.user,
@@ -141,21 +145,21 @@ var serviceTypes = map[string]*serviceType{
 			}, uri
 		},
 	},
-	"valkey": {
-		name: "valkey", version: "8.1", plan: "business-4", primary: "default", aclPrefix: "valkey_acl_",
+	kindValkey: {
+		name: kindValkey, version: "8.1", plan: "business-4", primary: "default", aclPrefix: "valkey_acl_",
 		userConfig: map[string]any{"valkey_ssl": true, "valkey_acl_channels_default": "allchannels"},
 		components: func(at address, replica bool) []Component {
 			ssl := true
-			out := []Component{{Component: "valkey", Host: at.host, Port: at.port, SSL: &ssl}}
+			out := []Component{{Component: kindValkey, Host: at.host, Port: at.port, SSL: &ssl}}
 			if replica {
-				out = append(out, Component{Component: "valkey", Host: at.replicaHost, Port: at.port, Usage: "replica", SSL: &ssl})
+				out = append(out, Component{Component: kindValkey, Host: at.replicaHost, Port: at.port, Usage: "replica", SSL: &ssl})
 			}
 			return out
 		},
 		connect: func(c connection) (map[string]any, string) {
-			uri := c.uri("valkeys", "valkey", "primary")
-			info := map[string]any{"valkey": []string{uri}, "valkey_password": c.password, "valkey_slave": []string{}}
-			if replica := c.uri("valkeys", "valkey", "replica"); replica != "" {
+			uri := c.uri("valkeys", kindValkey, "primary")
+			info := map[string]any{kindValkey: []string{uri}, "valkey_password": c.password, "valkey_slave": []string{}}
+			if replica := c.uri("valkeys", kindValkey, "replica"); replica != "" {
 				info["valkey_replica_uri"] = replica
 				info["valkey_slave"] = []string{replica}
 			}
@@ -167,8 +171,8 @@ var serviceTypes = map[string]*serviceType{
 // kafkaComponents lists SASL before certificates, so that who takes the first of a name is caught.
 func kafkaComponents(at address, _ bool) []Component {
 	return []Component{
-		{Component: "kafka", Host: at.host, Port: at.port + 11, KafkaAuthenticationMethod: "sasl", KafkaSSLCA: "project_ca"},
-		{Component: "kafka", Host: at.host, Port: at.port, KafkaAuthenticationMethod: "certificate", KafkaSSLCA: "project_ca"},
+		{Component: kindKafka, Host: at.host, Port: at.port + 11, KafkaAuthenticationMethod: "sasl", KafkaSSLCA: "project_ca"},
+		{Component: kindKafka, Host: at.host, Port: at.port, KafkaAuthenticationMethod: "certificate", KafkaSSLCA: "project_ca"},
 		{Component: "schema_registry", Host: at.host, Port: at.port + 3},
 		{Component: "kafka_rest", Host: at.host, Port: at.port + 4},
 	}
@@ -176,9 +180,9 @@ func kafkaComponents(at address, _ bool) []Component {
 
 // connectKafka keeps service_uri on the certificate port. Aiven: it does so even without certificates.
 func connectKafka(c connection) (map[string]any, string) {
-	at := c.hostPort("kafka", "primary", "certificate")
+	at := c.hostPort(kindKafka, "primary", "certificate")
 	info := map[string]any{
-		"kafka":               []string{at},
+		kindKafka:             []string{at},
 		"kafka_connect_uri":   c.uri("https", "kafka_connect", "primary"),
 		"kafka_rest_uri":      c.uri("https", "kafka_rest", "primary"),
 		"schema_registry_uri": c.uri("https", "schema_registry", "primary"),

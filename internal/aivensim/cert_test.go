@@ -151,10 +151,14 @@ func TestResetPolicies(t *testing.T) {
 	}{
 		"Reset":       {"A reset issues a new pair.", func(*aivensim.Policy) {}, "/credentials/reset", "", true, false},
 		"NewPassword": {"A given password leaves the pair.", func(*aivensim.Policy) {}, "", `{"operation":"reset-credentials","new_password":"12345678"}`, false, true},
-		"PasswordOnly": {"By policy a reset is of the password alone.",
-			func(p *aivensim.Policy) { p.ResetRotatesCertificate = false }, "", `{"operation":"reset-credentials"}`, false, true},
-		"Lax": {"By policy the old pair goes on working.",
-			func(p *aivensim.Policy) { p.StrictCertificates = false }, "", `{"operation":"reset-credentials"}`, true, true},
+		"PasswordOnly": {
+			"By policy a reset is of the password alone.",
+			func(p *aivensim.Policy) { p.ResetRotatesCertificate = false }, "", `{"operation":"reset-credentials"}`, false, true,
+		},
+		"Lax": {
+			"By policy the old pair goes on working.",
+			func(p *aivensim.Policy) { p.StrictCertificates = false }, "", `{"operation":"reset-credentials"}`, true, true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)

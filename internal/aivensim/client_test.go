@@ -36,8 +36,7 @@ func newClient(t *testing.T, r rig) *aiven.Client {
 }
 
 func status(err error) int {
-	var e aiven.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[aiven.Error](err); ok {
 		return e.Status
 	}
 	return 0

@@ -287,7 +287,7 @@ func (s *Server) KafkaACL(project, name string) []KafkaACLEntry {
 // AddKafkaACL appends an entry, under an ID of its own when it has none, and returns it.
 func (s *Server) AddKafkaACL(project, name string, e KafkaACLEntry) KafkaACLEntry {
 	if e.ID == "" {
-		e.ID = newID("acl")
+		e.ID = newACLID()
 	}
 	s.change(project, name, func(svc *service) { svc.kafkaACL = append(svc.kafkaACL, e) })
 	return e

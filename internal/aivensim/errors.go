@@ -35,6 +35,8 @@ func (e *apiError) body() []byte {
 }
 
 const (
+	keyMessage = "message"
+
 	messageUnavailable = "An error occurred. Please try again later."
 	messageNoRenewal   = "No certificate renewal is pending"
 )

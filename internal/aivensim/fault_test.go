@@ -31,18 +31,26 @@ func TestFaults(t *testing.T) {
 		want   want
 	}{
 		"Status": {"An error has no effect.", aivensim.Fault{Status: 500}, want{status: 500, message: "Internal Server Error"}},
-		"Message": {"Its message can be chosen.", aivensim.Fault{Status: 501, Message: "retry later"},
-			want{status: 501, message: "retry later"}},
+		"Message": {
+			"Its message can be chosen.",
+			aivensim.Fault{Status: 501, Message: "retry later"},
+			want{status: 501, message: "retry later"},
+		},
 		"Unavailable": {"503 has the API's message.", aivensim.Fault{Status: 503}, want{status: 503, message: "An error occurred. Please try again later."}},
-		"RateLimit": {"429 has the API's message.", aivensim.Fault{Status: 429, RetryAfter: "7"}, want{status: 429, retryAfter: "7",
-			message: "The user has sent too many requests in a given amount of time: Rate limit 120 exceeded - try again in 28s"}},
+		"RateLimit": {"429 has the API's message.", aivensim.Fault{Status: 429, RetryAfter: "7"}, want{
+			status: 429, retryAfter: "7",
+			message: "The user has sent too many requests in a given amount of time: Rate limit 120 exceeded - try again in 28s",
+		}},
 		"LostAnswer": {"The effect can come first.", aivensim.Fault{Status: 502, After: true}, want{status: 502, message: "Bad Gateway", effect: true}},
 		"CutBody":    {"A body ends in the middle, after the effect.", aivensim.Fault{CutBody: true}, want{broken: true, effect: true}},
 		"Close":      {"A connection closes.", aivensim.Fault{CloseConnection: true}, want{broken: true}},
 		"CloseAfter": {"Or after the effect.", aivensim.Fault{CloseConnection: true, After: true}, want{broken: true, effect: true}},
 		"HTML":       {"A proxy speaks HTML.", aivensim.Fault{Status: 504, HTML: true}, want{status: 504, raw: "<title>Gateway Timeout</title>"}},
-		"ErrorsIn200": {"Errors can hide in a 200.", aivensim.Fault{ErrorsIn200: true, Status: 409, Message: "no"},
-			want{status: 200, message: "no", raw: `"errors":[{"status":409,"message":"no"}]`}},
+		"ErrorsIn200": {
+			"Errors can hide in a 200.",
+			aivensim.Fault{ErrorsIn200: true, Status: 409, Message: "no"},
+			want{status: 200, message: "no", raw: `"errors":[{"status":409,"message":"no"}]`},
+		},
 		"EmptyBody":      {"A 200 without a body.", aivensim.Fault{EmptyBody: true}, want{status: 200}},
 		"EmptyBodyAfter": {"Or after the effect.", aivensim.Fault{EmptyBody: true, After: true}, want{status: 200, effect: true}},
 		"EchoSecrets":    {"Messages can leak.", aivensim.Fault{EchoSecrets: true, Status: 400}, want{status: 400, raw: "t-admin"}},
@@ -50,8 +58,11 @@ func TestFaults(t *testing.T) {
 		"OtherService":   {"Or another service.", aivensim.Fault{Status: 500, Service: "k"}, want{status: 200, message: "created", effect: true}},
 		"OtherProject":   {"Or another project.", aivensim.Fault{Status: 500, Project: "q"}, want{status: 200, message: "created", effect: true}},
 		"OtherOperation": {"Or another operation.", aivensim.Fault{Status: 500, Operation: "GetService"}, want{status: 200, message: "created", effect: true}},
-		"ThisOne": {"Or all of that.", aivensim.Fault{Status: 500, Operation: "CreateUser", Project: "p", Service: "v", User: "made"},
-			want{status: 500, message: "Internal Server Error"}},
+		"ThisOne": {
+			"Or all of that.",
+			aivensim.Fault{Status: 500, Operation: "CreateUser", Project: "p", Service: "v", User: "made"},
+			want{status: 500, message: "Internal Server Error"},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -118,7 +129,7 @@ func TestHang(t *testing.T) {
 			r.Inject(aivensim.Fault{Hang: true, After: tc.after})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			req, _ := http.NewRequestWithContext(ctx, "POST", r.url+valkeyPath+"/user", strings.NewReader(`{"username":"made"}`))
+			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, r.url+valkeyPath+"/user", strings.NewReader(`{"username":"made"}`))
 			req.Header.Set("Authorization", "aivenv1 t-admin")
 			done := make(chan error, 1)
 			go func() {
@@ -195,7 +206,7 @@ func TestHookWithFault(t *testing.T) {
 func TestLatencyEndsWithRequest(t *testing.T) {
 	r := newRig(t, aivensim.WithLatency(time.Hour))
 	ctx, cancel := context.WithCancel(t.Context())
-	req, _ := http.NewRequestWithContext(ctx, "POST", r.url+valkeyPath+"/user", strings.NewReader(`{"username":"made"}`))
+	req, _ := http.NewRequestWithContext(ctx, http.MethodPost, r.url+valkeyPath+"/user", strings.NewReader(`{"username":"made"}`))
 	req.Header.Set("Authorization", "aivenv1 t-admin")
 	done := make(chan error, 1)
 	go func() {

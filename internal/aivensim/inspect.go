@@ -49,7 +49,11 @@ type ServiceState struct {
 func (s *Server) newInspection() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /-/state", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, s.state(wantsSecrets(r)))
+		state := s.state()
+		if !wantsSecrets(r) {
+			state.hideCredentials()
+		}
+		reply(w, state)
 	})
 	mux.HandleFunc("GET /-/requests", func(w http.ResponseWriter, r *http.Request) {
 		requests := append([]Request{}, s.Requests()...)
@@ -86,7 +90,7 @@ func reply(w http.ResponseWriter, v any) {
 func refuse(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(mustJSON(map[string]string{"message": message}), '\n'))
+	_, _ = w.Write(append(mustJSON(map[string]string{keyMessage: message}), '\n'))
 }
 
 // decodeInto reads a body strictly; it has answered when it returns false.
@@ -145,7 +149,7 @@ func (s *Server) putService(w http.ResponseWriter, r *http.Request) {
 	}
 	if !exists {
 		s.AddService(project, in)
-		reply(w, s.state(false))
+		reply(w, struct{}{})
 		return
 	}
 	if in.State != "" {
@@ -154,7 +158,7 @@ func (s *Server) putService(w http.ResponseWriter, r *http.Request) {
 	if in.UserLimit != 0 {
 		s.SetUserLimit(project, name, in.UserLimit)
 	}
-	reply(w, s.state(false))
+	reply(w, struct{}{})
 }
 
 func (s *Server) removeUser(w http.ResponseWriter, r *http.Request) {
@@ -167,21 +171,33 @@ func (s *Server) removeUser(w http.ResponseWriter, r *http.Request) {
 	reply(w, struct{}{})
 }
 
-func (s *Server) state(secrets bool) State {
+func (s *Server) state() State {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	out := State{Now: s.Now(), Projects: []ProjectState{}}
 	for _, name := range slices.Sorted(maps.Keys(s.projects)) {
 		p := ProjectState{Name: name, Services: []ServiceState{}}
 		for _, svc := range slices.Sorted(maps.Keys(s.projects[name].services)) {
-			p.Services = append(p.Services, s.projects[name].services[svc].inspect(secrets))
+			p.Services = append(p.Services, s.projects[name].services[svc].inspect())
 		}
 		out.Projects = append(out.Projects, p)
 	}
 	return out
 }
 
-func (svc *service) inspect(secrets bool) ServiceState {
+// hideCredentials of all users.
+func (s *State) hideCredentials() {
+	for _, p := range s.Projects {
+		for _, svc := range p.Services {
+			for i := range svc.Users {
+				u := &svc.Users[i]
+				u.Password, u.AccessCert, u.AccessKey = "", "", ""
+			}
+		}
+	}
+}
+
+func (svc *service) inspect() ServiceState {
 	out := ServiceState{
 		Name:      svc.name,
 		Type:      svc.kind.name,
@@ -191,11 +207,7 @@ func (svc *service) inspect(secrets bool) ServiceState {
 		KafkaACL:  slices.Clone(svc.kafkaACL),
 	}
 	for _, u := range svc.order {
-		e := u.export()
-		if !secrets {
-			e.Password, e.AccessCert, e.AccessKey = "", "", ""
-		}
-		out.Users = append(out.Users, e)
+		out.Users = append(out.Users, u.export())
 	}
 	if svc.kind.openSearch {
 		c := svc.openSearch.clone()

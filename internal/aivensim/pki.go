@@ -225,8 +225,9 @@ func newPassword() string {
 	return "AVNS_" + base64.RawURLEncoding.EncodeToString(randomBytes(15))
 }
 
-func newID(prefix string) string {
-	return fmt.Sprintf("%s%x", prefix, randomBytes(6))
+// newACLID looks like Aiven's own.
+func newACLID() string {
+	return fmt.Sprintf("acl%x", randomBytes(6))
 }
 
 func randomBytes(n int) []byte {

@@ -33,7 +33,7 @@ var routes = concat(
 	[]route{
 		get("ListProjects", "v1/project", (*Server).listProjects),
 		get("GetProject", pathProject, (*Server).getProject),
-		get("GetProjectCA", pathProject+"/kms/ca", (*Server).getProjectCA).needing(rightCA),
+		needing(rightCA, get("GetProjectCA", pathProject+"/kms/ca", (*Server).getProjectCA)),
 		get("ListServices", pathProject+"/service", (*Server).listServices),
 		get("GetService", pathService, (*Server).getService),
 	},
@@ -87,7 +87,7 @@ func of(only func(*serviceType) bool, needs right, list ...route) []route {
 	return list
 }
 
-func (rt route) needing(r right) route {
+func needing(r right, rt route) route {
 	rt.needs = r
 	return rt
 }

@@ -12,7 +12,7 @@ import (
 
 func TestRedaction(t *testing.T) {
 	const (
-		clear    = "clear"
+		told     = "told"
 		redacted = "redacted"
 		refused  = "refused"
 	)
@@ -25,21 +25,21 @@ func TestRedaction(t *testing.T) {
 		body      string
 		want      string
 	}{
-		"OffGet":              {"Today a GET tells.", false, "t-admin", "GET", "/user/app", "", clear},
-		"OffPut":              {"Today a PUT tells.", false, "t-admin", "PUT", "/user/app", `{"operation":"reset-credentials"}`, clear},
+		"OffGet":              {"Today a GET tells.", false, "t-admin", "GET", "/user/app", "", told},
+		"OffPut":              {"Today a PUT tells.", false, "t-admin", "PUT", "/user/app", `{"operation":"reset-credentials"}`, told},
 		"OffReader":           {"A reader never sees.", false, "t-reader", "GET", "", "", redacted},
 		"OnGetUser":           {"Without asking there is nothing.", true, "t-admin", "GET", "", "", redacted},
 		"OnGetUserFalse":      {"false is not asking.", true, "t-admin", "GET", "?include_secrets=false", "", redacted},
-		"OnGetServiceAsked":   {"A service tells who asks.", true, "t-admin", "GET", "?include_secrets=true", "", clear},
-		"OnGetUserAsked":      {"A user tells who asks.", true, "t-admin", "GET", "/user/app?include_secrets=true", "", clear},
-		"OnOperatorAsked":     {"Operators may see.", true, "t-operator", "GET", "?include_secrets=true", "", clear},
-		"OnUsersWriteAsked":   {"service:users:write suffices.", true, "t-users", "GET", "?include_secrets=true", "", clear},
+		"OnGetServiceAsked":   {"A service tells who asks.", true, "t-admin", "GET", "?include_secrets=true", "", told},
+		"OnGetUserAsked":      {"A user tells who asks.", true, "t-admin", "GET", "/user/app?include_secrets=true", "", told},
+		"OnOperatorAsked":     {"Operators may see.", true, "t-operator", "GET", "?include_secrets=true", "", told},
+		"OnUsersWriteAsked":   {"service:users:write suffices.", true, "t-users", "GET", "?include_secrets=true", "", told},
 		"OnReaderAsked":       {"A reader is not refused but sees nothing.", true, "t-reader", "GET", "?include_secrets=true", "", redacted},
 		"OnServicesReadAsked": {"Granular permissions without the right are refused.", true, "t-services", "GET", "?include_secrets=true", "", refused},
 		"OnServicesRead":      {"Unless they do not ask.", true, "t-services", "GET", "", "", redacted},
 		"OnPut":               {"Writes cannot reveal.", true, "t-admin", "PUT", "/user/app?include_secrets=true", `{"operation":"reset-credentials"}`, redacted},
 		"OnReset":             {"Writes cannot reveal.", true, "t-admin", "PUT", "/user/app/credentials/reset?include_secrets=true", "", redacted},
-		"OnPost":              {"But a create always does.", true, "t-admin", "POST", "/user", `{"username":"made"}`, clear},
+		"OnPost":              {"But a create always does.", true, "t-admin", "POST", "/user", `{"username":"made"}`, told},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

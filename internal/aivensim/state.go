@@ -89,15 +89,14 @@ func (svc *service) add(u *user) {
 	svc.noteRenewal(u)
 }
 
-// edit replaces a user by a changed copy and returns that.
-func (svc *service) edit(old *user, change func(*user)) *user {
+// edit replaces a user by a changed copy.
+func (svc *service) edit(old *user, change func(*user)) {
 	next := *old
 	change(&next)
 	next.encoded = &encodedUser{}
 	svc.users[old.name] = &next
 	svc.order[slices.Index(svc.order, old)] = &next
 	svc.noteRenewal(&next)
-	return &next
 }
 
 func (svc *service) remove(u *user) {

@@ -86,7 +86,7 @@ func (s *Server) createUser(c *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"message": "created", "user": encoded}, nil
+	return map[string]any{keyMessage: "created", "user": encoded}, nil
 }
 
 // mayCreate tells whether a name is free and within the limit. Built-in users count.
@@ -206,7 +206,7 @@ func (s *Server) reset(c *call, password *string) *apiError {
 			}
 			u.passwordAt = c.now.Add(c.settings.passwordDelay)
 			if fresh != nil {
-				u.replaceCertificate(fresh, policy.StrictCertificates)
+				u.replaceCertificate(fresh, policy)
 			}
 		})
 		return nil
@@ -214,8 +214,8 @@ func (s *Server) reset(c *call, password *string) *apiError {
 }
 
 // replaceCertificate after a reset. Strictly, nothing issued before is accepted any more.
-func (u *user) replaceCertificate(fresh *certificate, strict bool) {
-	if strict {
+func (u *user) replaceCertificate(fresh *certificate, p Policy) {
+	if p.StrictCertificates {
 		u.old, u.expiring = nil, time.Time{}
 	} else {
 		u.old = append(slices.Clone(u.old), u.cert)
@@ -239,8 +239,8 @@ func (s *Server) setAccessControl(c *call, raw map[string]json.RawMessage) *apiE
 		svc.edit(old, func(u *user) {
 			next := access.list
 			if c.settings.policy.PartialAccessControlKeeps {
-				had := u.access.lists()
-				for name, list := range next.lists() {
+				had := listsOf(&u.access)
+				for name, list := range listsOf(&next) {
 					if !access.sent[name] {
 						*list = *had[name]
 					}
@@ -287,7 +287,7 @@ func (s *Server) deleteUser(c *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"message": "deleted"}, nil
+	return map[string]any{keyMessage: "deleted"}, nil
 }
 
 // sentAccessControl is an access_control of a request, and which lists it names.
@@ -307,7 +307,7 @@ var accessPatterns = map[string]*regexp.Regexp{
 
 func parseAccessControl(kind *serviceType, raw map[string]json.RawMessage) (sentAccessControl, *apiError) {
 	out := sentAccessControl{sent: map[string]bool{}}
-	lists := out.list.lists()
+	lists := listsOf(&out.list)
 	left := len(raw)
 	for name, list := range lists {
 		value, ok := raw[kind.aclPrefix+name]

@@ -52,33 +52,37 @@ type view struct {
 
 // encodedUser renders a user, once for each form that it is asked in.
 func (v view) encodedUser(svc *service, u *user) []byte {
-	nullPassword := u.password == "" || (!v.created && v.now.Before(u.passwordAt))
 	expiring := v.now.Before(u.expiring)
 	form := 0
 	switch {
 	case v.redact && v.certificates, !u.expiring.IsZero() && !expiring:
-		return mustJSON(v.user(svc, u, nullPassword)) // rare: not kept
+		return mustJSON(v.user(svc, u)) // rare: not kept
 	case v.redact:
 		form = 1
 	}
-	if nullPassword {
+	if v.nullPassword(u) {
 		form += 2
 	}
 	if b := u.encoded.forms[form].Load(); b != nil {
 		return *b
 	}
-	b := mustJSON(v.user(svc, u, nullPassword))
+	b := mustJSON(v.user(svc, u))
 	u.encoded.forms[form].Store(&b)
 	return b
 }
 
-func (v view) user(svc *service, u *user, nullPassword bool) wireUser {
+// nullPassword tells whether the API does not know a password, for good or not yet.
+func (v view) nullPassword(u *user) bool {
+	return u.password == "" || !v.created && v.now.Before(u.passwordAt)
+}
+
+func (v view) user(svc *service, u *user) wireUser {
 	out := wireUser{
 		Username:            u.name,
 		Type:                u.kind,
 		PasswordUpdatedTime: timestamp(u.updatedAt),
 	}
-	if !nullPassword {
+	if !v.nullPassword(u) {
 		password := u.password
 		if v.redact {
 			password = redacted
@@ -104,7 +108,7 @@ func (v view) user(svc *service, u *user, nullPassword bool) wireUser {
 // wire omits lists without values, as the API does.
 func (a AccessControl) wire(prefix string) map[string][]string {
 	out := map[string][]string{}
-	for name, list := range a.lists() {
+	for name, list := range listsOf(&a) {
 		if len(*list) > 0 {
 			out[prefix+name] = *list
 		}
@@ -112,8 +116,8 @@ func (a AccessControl) wire(prefix string) map[string][]string {
 	return out
 }
 
-// lists are the lists by the names that they have behind a type's prefix.
-func (a *AccessControl) lists() map[string]*[]string {
+// listsOf are the lists by the names that they have behind a type's prefix.
+func listsOf(a *AccessControl) map[string]*[]string {
 	return map[string]*[]string{
 		"categories": &a.Categories,
 		"commands":   &a.Commands,

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	"github.com/pkg/errors"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/aivensim"
+	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/test/harness"
+)
+
+// A tenant is a namespace with a project of its own at Aiven: one Kafka (pool
+// "pool"), one OpenSearch ("logs") and two Valkeys ("sessions" with a replica,
+// "cache").
+type tenant struct {
+	t         *testing.T
+	namespace string
+	project   string
+	config    string
+	token     string
+}
+
+func newTenant(t *testing.T, prefix string) tenant {
+	t.Helper()
+	ns := h.Namespace(t, prefix)
+	te := tenant{t: t, namespace: ns, project: "project-" + ns, config: ns, token: harness.Token + "-" + ns}
+	h.Sim.AddToken(aivensim.Token{Token: te.token, Permissions: "admin"})
+	h.Sim.AddProject(te.project)
+	h.Sim.AddService(te.project, aivensim.Service{Name: "kafka", Type: "kafka", UserLimit: 500})
+	h.Sim.AddService(te.project, aivensim.Service{Name: te.openSearch(), Type: "opensearch", UserLimit: 500})
+	h.Sim.AddService(te.project, aivensim.Service{Name: te.valkey("sessions"), Type: "valkey", Replica: true})
+	h.Sim.AddService(te.project, aivensim.Service{Name: te.valkey("cache"), Type: "valkey"})
+	te.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "token", Namespace: ns}, Data: map[string][]byte{"token": []byte(te.token)}})
+	te.create(&v1alpha1.ClusterProviderConfig{
+		ObjectMeta: metav1.ObjectMeta{Name: te.config},
+		Spec: v1alpha1.ClusterProviderConfigSpec{
+			Credentials: v1alpha1.ClusterCredentials{Source: xpv2.CredentialsSourceSecret, CommonCredentialSelectors: xpv2.CommonCredentialSelectors{
+				SecretRef: &xpv2.SecretKeySelector{SecretReference: xpv2.SecretReference{Namespace: ns, Name: "token"}, Key: "token"},
+			}},
+			ServiceSettings: v1alpha1.ServiceSettings{
+				BaseURL: h.URL, Project: te.project,
+				KafkaPools: []v1alpha1.KafkaPool{{Name: "pool", Project: te.project, ServiceName: "kafka"}},
+			},
+		},
+	})
+	return te
+}
+
+func (te tenant) openSearch() string        { return "opensearch-" + te.namespace + "-logs" }
+func (te tenant) valkey(name string) string { return "valkey-" + te.namespace + "-" + name }
+
+func (te tenant) create(o client.Object) {
+	te.t.Helper()
+	if err := h.Kube.Create(te.t.Context(), o); err != nil {
+		te.t.Fatalf("cannot create %T: %v", o, err)
+	}
+}
+
+// app returns an application of all three services.
+func (te tenant) app(name string, with ...func(*v1.AivenApplication)) *v1.AivenApplication {
+	a := &v1.AivenApplication{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: te.namespace},
+		Spec: v1.AivenApplicationSpec{
+			Kafka:             &v1.KafkaSpec{Pool: "pool"},
+			OpenSearch:        &v1.OpenSearchSpec{Instance: "logs", Access: v1.AccessReadWrite},
+			Valkey:            []v1.ValkeySpec{{Instance: "sessions", Access: v1.AccessReadWrite}, {Instance: "cache"}},
+			ProviderConfigRef: &xpv2.ProviderConfigReference{Kind: "ClusterProviderConfig", Name: te.config},
+		},
+	}
+	for _, w := range with {
+		w(a)
+	}
+	return a
+}
+
+// ready waits until the application is ready as it is specified now.
+func (te tenant) ready(name string) *v1.AivenApplication {
+	te.t.Helper()
+	a := &v1.AivenApplication{}
+	harness.Eventually(te.t, "application "+name+" is ready", func(ctx context.Context) error {
+		a = &v1.AivenApplication{}
+		if err := h.Kube.Get(ctx, client.ObjectKey{Namespace: te.namespace, Name: name}, a); err != nil {
+			return err
+		}
+		c := a.GetCondition(xpv2.TypeReady)
+		if c.Status != corev1.ConditionTrue || c.ObservedGeneration != a.GetGeneration() {
+			return errors.Errorf("Ready is %s for generation %d of %d: %s: %s", c.Status, c.ObservedGeneration, a.GetGeneration(), c.Reason, c.Message)
+		}
+		return nil
+	})
+	return a
+}
+
+// notReady waits until the application is not ready for the supplied reason.
+func (te tenant) notReady(name string, reason xpv2.ConditionReason) xpv2.Condition {
+	te.t.Helper()
+	var c xpv2.Condition
+	harness.Eventually(te.t, "application "+name+" is not ready: "+string(reason), func(ctx context.Context) error {
+		a := &v1.AivenApplication{}
+		if err := h.Kube.Get(ctx, client.ObjectKey{Namespace: te.namespace, Name: name}, a); err != nil {
+			return err
+		}
+		if c = a.GetCondition(xpv2.TypeReady); c.Status != corev1.ConditionFalse || c.Reason != reason {
+			return errors.Errorf("Ready is %s: %s: %s", c.Status, c.Reason, c.Message)
+		}
+		return nil
+	})
+	return c
+}
+
+// change changes an application, as a person with an editor would.
+func (te tenant) change(name string, fn func(a *v1.AivenApplication)) {
+	te.t.Helper()
+	harness.Eventually(te.t, "application "+name+" is changed", func(ctx context.Context) error {
+		a := &v1.AivenApplication{}
+		if err := h.Kube.Get(ctx, client.ObjectKey{Namespace: te.namespace, Name: name}, a); err != nil {
+			return err
+		}
+		fn(a)
+		return h.Kube.Update(ctx, a)
+	})
+}
+
+func (te tenant) secret(name string) *corev1.Secret {
+	te.t.Helper()
+	s := &corev1.Secret{}
+	if err := h.Kube.Get(te.t.Context(), client.ObjectKey{Namespace: te.namespace, Name: name}, s); err != nil {
+		te.t.Fatalf("cannot get Secret: %v", err)
+	}
+	return s
+}
+
+// users returns the names of the users of a service that were made through the API.
+func (te tenant) users(service string) []string {
+	var out []string
+	for _, u := range h.Sim.Users(te.project, service) {
+		if u.CreatedBy != "" && u.CreatedBy != "outside" && u.Type != "primary" {
+			out = append(out, u.Username)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// works fails the test unless everything in the Secret logs in.
+func (te tenant) works(s *corev1.Secret) {
+	te.t.Helper()
+	if err := te.check(s); err != nil {
+		te.t.Fatalf("Secret %s: %v", s.GetName(), err)
+	}
+}
+
+func (te tenant) check(s *corev1.Secret) error {
+	d := func(k string) string { return string(s.Data[k]) }
+	if _, ok := s.Data["KAFKA_BROKERS"]; ok && !h.Sim.LoginCertificate(te.project, "kafka", s.Data["KAFKA_CERTIFICATE"], s.Data["KAFKA_PRIVATE_KEY"]) {
+		return errors.New("the Kafka certificate is not accepted")
+	}
+	if u, ok := s.Data["OPEN_SEARCH_USERNAME"]; ok && !h.Sim.Login(te.project, te.openSearch(), string(u), d("OPEN_SEARCH_PASSWORD")) {
+		return errors.New("the OpenSearch password is not accepted")
+	}
+	for _, v := range []string{"sessions", "cache"} {
+		k := strings.ToUpper(v)
+		if u, ok := s.Data["VALKEY_USERNAME_"+k]; ok && !h.Sim.Login(te.project, te.valkey(v), string(u), d("VALKEY_PASSWORD_"+k)) {
+			return errors.Errorf("the password of Valkey %s is not accepted", v)
+		}
+	}
+	for k, v := range s.Data {
+		if len(v) == 0 || strings.Contains(string(v), "redacted") {
+			return errors.Errorf("key %s is empty or redacted", k)
+		}
+	}
+	return nil
+}
+
+// keys returns the keys that a Secret of these services must have.
+func keys(services ...string) []string {
+	var out []string
+	add := func(docs []connection.KeyDoc) {
+		for _, d := range docs {
+			out = append(out, d.Name)
+		}
+	}
+	add(connection.CommonKeys())
+	for _, s := range services {
+		service, instance, _ := strings.Cut(s, "/")
+		add(connection.Keys(connection.Service(service), instance))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
