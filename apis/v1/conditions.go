@@ -62,8 +62,6 @@ const (
 	ReasonInvalidAccess xpv2.ConditionReason = "InvalidAccess"
 	// ReasonSecretConflict: a Secret of that name belongs to somebody else.
 	ReasonSecretConflict xpv2.ConditionReason = "SecretConflict"
-	// ReasonKeyConflict: two services want the same key of one Secret.
-	ReasonKeyConflict xpv2.ConditionReason = "KeyConflict"
 	// ReasonExpired: spec.expiresAt has passed.
 	ReasonExpired xpv2.ConditionReason = "Expired"
 	// ReasonSyncFailed: something else failed; the message says what.

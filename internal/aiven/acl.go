@@ -102,7 +102,7 @@ func (c *Client) Rules(ctx context.Context, ref UserRef) (RuleState, error) {
 		return RuleState{}, err
 	}
 	w := c.writer(ref.ServiceRef)
-	if state, err, ok := w.state(ref.Username); ok {
+	if state, ok, err := w.state(ref.Username); ok {
 		return state, err
 	}
 	select {
@@ -111,13 +111,13 @@ func (c *Client) Rules(ctx context.Context, ref UserRef) (RuleState, error) {
 		return RuleState{}, cl.ended(ctx)
 	}
 	defer func() { <-w.io }()
-	if state, err, ok := w.state(ref.Username); ok { // Somebody else has read it meanwhile.
+	if state, ok, err := w.state(ref.Username); ok { // Somebody else has read it meanwhile.
 		return state, err
 	}
 	w.checkSecurity(ctx)
 	doc, err := w.get(ctx)
 	w.read(ctx, doc, err)
-	if state, err, ok := w.state(ref.Username); ok {
+	if state, ok, err := w.state(ref.Username); ok {
 		return state, err
 	}
 	return RuleState{}, err // The caller's context ended.
@@ -166,8 +166,8 @@ func (c *Client) writer(ref ServiceRef) *aclWriter {
 	return w
 }
 
-// state returns what can be said without a read.
-func (w *aclWriter) state(name string) (RuleState, error, bool) {
+// state returns what can be said without a read, and whether that will do.
+func (w *aclWriter) state(name string) (RuleState, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.c.opts.Now()
@@ -184,13 +184,13 @@ func (w *aclWriter) state(name string) (RuleState, error, bool) {
 	age := now.Sub(w.docAt)
 	switch {
 	case s.Known && age < w.c.opts.PollInterval, len(w.pending) > 0:
-		return s, nil, true
+		return s, true, nil
 	case w.readFail == nil || !now.Before(w.readFail.until):
-		return s, nil, false
+		return s, false, nil
 	case s.Known && age < 2*w.c.opts.PollInterval && passing(w.readFail.err):
-		return s, nil, true
+		return s, true, nil
 	}
-	return RuleState{Err: s.Err}, w.readFail.err, true
+	return RuleState{Err: s.Err}, true, w.readFail.err
 }
 
 // read takes note of what a read of the document brought, and tells who changed.

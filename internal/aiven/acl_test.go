@@ -104,48 +104,48 @@ func TestRulesDisabled(t *testing.T) {
 
 // Many changes at one time, while a person reads and writes back the document without knowing of them.
 func TestManySubmitsBesideAPerson(t *testing.T) {
-	const n = 200
-	s := newSim()
-	c := connect(t, s, quick)
-	edits := 0
-	var mu sync.Mutex
-	stale := s.OpenSearchACL(testProject, searchRef.Service) // What the person read before all.
-	s.Inject(aivensim.Fault{Operation: "UpdateOpenSearchACL", Count: 3, Hook: func(*http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		edits++
-		doc := s.OpenSearchACL(testProject, searchRef.Service)
-		if edits == 3 {
-			doc = stale // Undoes two of our batches.
-		}
-		doc.ACLs = append(doc.ACLs, aivensim.OpenSearchACL{Username: fmt.Sprint("person", edits), Rules: []aivensim.OpenSearchACLRule{}})
-		s.SetOpenSearchACL(testProject, searchRef.Service, doc)
-	}})
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			ref := user(searchRef, fmt.Sprint("u", i))
-			c.SubmitRules(ref, rules("superseded", "admin"))
-			c.SubmitRules(ref, rules(fmt.Sprint("index", i), "read"))
-			if err := ruleWait(t, c, ref); err != nil {
-				t.Errorf("WaitRules(u%d): %v", i, err)
+	synctest.Test(t, func(t *testing.T) {
+		const n = 200
+		s := newSim(aivensim.WithLatency(300 * time.Millisecond))
+		c := inBubble(t, s)
+		defer c.Close()
+		stale := s.OpenSearchACL(testProject, searchRef.Service) // What the person read before all.
+		edits := 0
+		edit := func(*http.Request) { // Between our read and our write.
+			edits++
+			doc := s.OpenSearchACL(testProject, searchRef.Service)
+			if edits == 3 {
+				doc = stale // Undoes two of our batches.
 			}
-		})
-	}
-	wg.Wait()
-	// Later than the last batch the person writes back an old document once more.
-	s.SetOpenSearchACL(testProject, searchRef.Service, aivensim.OpenSearchACLConfig{Enabled: true, ACLs: stale.ACLs})
-	eventually(t, "all rows are there", func() bool {
+			doc.ACLs = append(doc.ACLs, aivensim.OpenSearchACL{Username: fmt.Sprint("person", edits), Rules: []aivensim.OpenSearchACLRule{}})
+			s.SetOpenSearchACL(testProject, searchRef.Service, doc)
+		}
+		s.Inject(aivensim.Fault{Operation: "UpdateOpenSearchACL", Count: 3, Hook: edit})
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				pass(time.Duration(i) * 100 * time.Millisecond)
+				ref := user(searchRef, fmt.Sprint("u", i))
+				c.SubmitRules(ref, rules("superseded", "admin"))
+				c.SubmitRules(ref, rules(fmt.Sprint("index", i), "read"))
+				if err := ruleWait(t, c, ref); err != nil {
+					t.Errorf("WaitRules(u%d): %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		// After the last batch the person writes back the old document once more.
+		s.SetOpenSearchACL(testProject, searchRef.Service, stale)
+		pass(time.Minute)
 		for i := range n {
 			if got, rows := rowOf(s, fmt.Sprint("u", i)); rows != 1 || !EqualRules(got, rules(fmt.Sprint("index", i), "read")) {
-				return false
+				t.Errorf("u%d has %v in %d rows", i, got, rows)
 			}
 		}
-		return true
+		if calls := calls(s, "UpdateOpenSearchACL"); calls > 10 {
+			t.Errorf("%d writes for %d changes in 20 s, want few", calls, n)
+		}
 	})
-	if calls := calls(s, "UpdateOpenSearchACL"); calls > 20 {
-		t.Errorf("%d writes for %d changes, want few", calls, n)
-	}
 }
 
 func TestBatching(t *testing.T) {

@@ -45,7 +45,7 @@ func (k *cache) get(ctx context.Context, project string, src source) (string, er
 	if err := src.call.check(); err != nil {
 		return "", err
 	}
-	if value, err, ok := k.known(project, k.c.opts.Now()); ok {
+	if value, ok, err := k.known(project, k.c.opts.Now()); ok {
 		return value, err
 	}
 	done := k.group.DoChan(project, func() (any, error) {
@@ -60,18 +60,18 @@ func (k *cache) get(ctx context.Context, project string, src source) (string, er
 	}
 }
 
-func (k *cache) known(project string, now time.Time) (string, error, bool) {
+func (k *cache) known(project string, now time.Time) (string, bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	v := k.values[project]
 	switch {
 	case !v.at.IsZero() && now.Sub(v.at) < k.ttl:
-		return v.value, nil, true
+		return v.value, true, nil
 	case v.failure != nil && now.Before(v.failure.until):
 		value, err := k.lastGood(v, now, v.failure.err)
-		return value, err, true
+		return value, true, err
 	}
-	return "", nil, false
+	return "", false, nil
 }
 
 func (k *cache) lastGood(v cached, now time.Time, err error) (string, error) {

@@ -150,9 +150,9 @@ func (e *entry) fresh(now time.Time) bool {
 	return now.Sub(e.view.ObservedAt) < ttl
 }
 
-// lastGood returns the last snapshot if it can still stand for the read that failed.
+// lastGood returns the last snapshot if it can still stand for the read that failed. A refusal has left none.
 func (e *entry) lastGood(now time.Time, err error) (*Service, error) {
-	if e.view == nil || refused(err) || e.view.seq < e.needSeq || now.Sub(e.view.ObservedAt) >= 2*e.c.opts.PollInterval {
+	if e.view == nil || e.view.seq < e.needSeq || now.Sub(e.view.ObservedAt) >= 2*e.c.opts.PollInterval {
 		return nil, err
 	}
 	return e.view, nil

@@ -60,6 +60,26 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
+func TestRedirect(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Errorf("a redirect was followed")
+	}))
+	defer elsewhere.Close()
+	c := connect(t, http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	if err := c.CheckToken(context.Background()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("CheckToken(...): got %v, want ErrUnavailable", err)
+	}
+	// Within the same host it would repeat a write.
+	calls := 0
+	c = connect(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls++
+		http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	if _, err := c.CreateUser(context.Background(), user(kafkaRef, "u"), AccessControl{}); !errors.Is(err, ErrUnavailable) || calls != 1 {
+		t.Errorf("CreateUser(...): got %v after %d calls, want ErrUnavailable after 1", err, calls)
+	}
+}
+
 func TestRetryHint(t *testing.T) {
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	cases := map[string]struct {
@@ -135,7 +155,7 @@ func TestLongPause(t *testing.T) {
 		s := newSim()
 		c := inBubble(t, s)
 		defer c.Close()
-		s.Inject(aivensim.Fault{Status: 429, Count: 1, RetryAfter: "86400"})
+		s.Inject(aivensim.Fault{Status: 429, Count: 1, RetryAfter: time.Now().Add(24 * time.Hour).UTC().Format(http.TimeFormat)})
 		if err := c.CheckToken(context.Background()); !errors.Is(err, ErrRateLimited) {
 			t.Fatalf("CheckToken(...): got %v, want ErrRateLimited", err)
 		}

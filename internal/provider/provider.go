@@ -93,6 +93,7 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = logging.NewNopLogger()
 	}
+	o.Logger = plainLogger{o.Logger}
 	return o
 }
 

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -73,7 +74,9 @@ func New(ctx context.Context) (*Harness, error) {
 	h.URL = h.server.URL
 	scheme, err := provider.NewScheme()
 	if err == nil {
-		h.Kube, err = client.New(env.Config, client.Options{Scheme: scheme})
+		cfg := rest.CopyConfig(env.Config)
+		cfg.QPS = -1
+		h.Kube, err = client.New(cfg, client.Options{Scheme: scheme})
 	}
 	if err != nil {
 		_ = h.Stop()

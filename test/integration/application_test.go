@@ -20,7 +20,9 @@ func TestProvision(t *testing.T) {
 	te.works(s)
 
 	want := keys("Kafka", "OpenSearch", "Valkey/sessions", "Valkey/cache")
-	want = slices.DeleteFunc(want, func(k string) bool { return k == "VALKEY_REPLICA_URI_CACHE" || k == "VALKEY_REPLICA_HOST_CACHE" || k == "VALKEY_REPLICA_PORT_CACHE" })
+	want = slices.DeleteFunc(want, func(k string) bool {
+		return k == "VALKEY_REPLICA_URI_CACHE" || k == "VALKEY_REPLICA_HOST_CACHE" || k == "VALKEY_REPLICA_PORT_CACHE"
+	})
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(s.Data))); diff != "" {
 		t.Errorf("keys of the Secret: -want, +got:\n%s", diff)
 	}

@@ -177,7 +177,7 @@ func (te tenant) check(s *corev1.Secret) error {
 		}
 	}
 	for k, v := range s.Data {
-		if len(v) == 0 || strings.Contains(string(v), "redacted") {
+		if len(v) == 0 || strings.Contains(string(v), "<redacted>") {
 			return errors.Errorf("key %s is empty or redacted", k)
 		}
 	}
@@ -199,4 +199,8 @@ func keys(services ...string) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+func localSecretKey(name, key string) xpv2.LocalSecretKeySelector {
+	return xpv2.LocalSecretKeySelector{LocalSecretReference: xpv2.LocalSecretReference{Name: name}, Key: key}
 }

@@ -5,6 +5,7 @@ package application
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ type published struct {
 func (r *Reconciler) publish(ctx context.Context, app *v1.AivenApplication, name string, parts []connection.Part) (published, error) {
 	data, err := connection.Render(parts, connection.Options{KeyStorePassword: r.keyStorePassword})
 	if err != nil {
-		return published{}, &reasonedError{reason: v1.ReasonKeyConflict, message: sentence(err), cause: err}
+		return published{}, errors.Wrapf(err, "cannot publish Secret %s", name)
 	}
 	hash := connection.Hash(data)
 	current := &corev1.Secret{}
@@ -76,17 +77,24 @@ func (r *Reconciler) publish(ctx context.Context, app *v1.AivenApplication, name
 			WithAPIVersion(v1.SchemeGroupVersion.String()).WithKind(v1.AivenApplicationKind).
 			WithName(app.GetName()).WithUID(app.GetUID()).WithController(true).WithBlockOwnerDeletion(true))
 	}
-	if err := r.client.Apply(ctx, s, client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
+	stored, err := r.applySecret(ctx, s)
+	if err != nil {
 		return published{}, errors.Wrapf(err, "cannot publish Secret %s", name)
 	}
-	out := published{name: name, hash: hash, at: at, changed: true}
-	if s.UID != nil {
-		out.uid = *s.UID
+	r.written.remember(client.ObjectKeyFromObject(stored), stored.GetResourceVersion())
+	return published{name: name, hash: hash, at: at, uid: stored.GetUID(), changed: true}, nil
+}
+
+// applySecret applies a Secret and returns it as it is stored. The client's own
+// Apply does not tell.
+func (r *Reconciler) applySecret(ctx context.Context, s *corev1ac.SecretApplyConfiguration) (*corev1.Secret, error) {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return nil, errors.Wrap(err, "cannot encode Secret")
 	}
-	if s.ResourceVersion != nil {
-		r.written.remember(types.NamespacedName{Namespace: app.GetNamespace(), Name: name}, *s.ResourceVersion)
-	}
-	return out, nil
+	stored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: *s.Namespace, Name: *s.Name}}
+	err = r.client.Patch(ctx, stored, client.RawPatch(types.ApplyPatchType, b), client.FieldOwner(fieldOwner), client.ForceOwnership)
+	return stored, errors.Wrap(err, "cannot apply Secret")
 }
 
 // mayWrite refuses Secrets that are not this application's. One that aivenator
@@ -230,9 +238,3 @@ type group struct {
 }
 
 func names(g map[string]group) []string { return slices.Sorted(maps.Keys(g)) }
-
-// sentence makes a sentence of an error's text.
-func sentence(err error) string {
-	s := err.Error()
-	return strings.ToUpper(s[:1]) + s[1:] + "."
-}

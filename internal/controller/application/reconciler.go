@@ -7,10 +7,10 @@ import (
 	"slices"
 	"time"
 
-	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
 	"k8s.io/apimachinery/pkg/api/equality"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
@@ -287,6 +287,7 @@ func (r *Reconciler) report(before, app *v1.AivenApplication, o outcome) {
 	case o.reason == v1.ReasonExpired:
 		r.event(app, eventExpired, o.message)
 	case o.reason != v1.ReasonAvailable && o.reason != v1.ReasonCreating:
+		r.log.Info("Cannot synchronize", "namespace", app.GetNamespace(), "name", app.GetName(), "reason", o.reason, "message", o.message)
 		r.record.Event(app, event.Warning(eventFailed, errors.New(o.message)))
 	}
 }

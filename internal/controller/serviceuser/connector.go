@@ -29,10 +29,11 @@ type Tracker interface {
 }
 
 type connector[T ServiceUser] struct {
-	kind    Kind[T]
-	clients Clients
-	usage   Tracker
-	live    client.Reader
+	kind     Kind[T]
+	clients  Clients
+	usage    Tracker
+	live     client.Reader
+	refusals *refusals
 }
 
 // Connect returns an external client that uses the token of the managed
@@ -55,7 +56,7 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 		mg.SetConditions(notReady(mg, err))
 		return nil, err //nolint:wrapcheck // It says what cannot be got, and the reconciler that connecting failed.
 	}
-	return &external[T]{kind: c.kind, aiven: cl, live: c.live}, nil
+	return &external[T]{kind: c.kind, aiven: cl, live: c.live, refusals: c.refusals}, nil
 }
 
 // track records the use of the configuration. What is being deleted needs no new

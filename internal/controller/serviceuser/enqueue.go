@@ -120,4 +120,3 @@ func (e *enqueuer[T]) requests(ctx context.Context, sel client.MatchingFields) [
 func onSpec() builder.WatchesOption {
 	return builder.WithPredicates(predicate.GenerationChangedPredicate{})
 }
-

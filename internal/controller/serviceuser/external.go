@@ -28,9 +28,10 @@ var errTaken = errors.New("a user of that name exists already and was not made f
 
 // An external is the client of one managed resource during one reconcile.
 type external[T ServiceUser] struct {
-	kind  Kind[T]
-	aiven *aiven.Client
-	live  client.Reader
+	kind     Kind[T]
+	aiven    *aiven.Client
+	live     client.Reader
+	refusals *refusals
 
 	// attempted is whether an earlier reconcile recorded that it was about to
 	// create the user. Known after Observe.
@@ -158,7 +159,7 @@ func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreatio
 		u, err = e.resume(ctx, mg, ref)
 	}
 	if err != nil {
-		mg.SetConditions(notReady(mg, err))
+		e.refusals.record(mg, notReady(mg, err))
 		return managed.ExternalCreation{}, errors.Wrap(err, "cannot create user")
 	}
 	s, err := e.aiven.Service(ctx, ref.ServiceRef)
@@ -167,7 +168,7 @@ func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreatio
 	}
 	mg.SetServiceUserObservation(observation(s, u))
 	if err := e.kind.Access.Ensure(ctx, e.aiven, mg, ref); err != nil {
-		mg.SetConditions(notReady(mg, err))
+		e.refusals.record(mg, notReady(mg, err))
 		return managed.ExternalCreation{}, errors.Wrap(err, "cannot grant access")
 	}
 	details, missing, err := e.details(ctx, s, u)
@@ -283,4 +284,3 @@ func generated(mg metav1.Object) bool {
 func taken(mg metav1.Object) bool {
 	return mg.GetAnnotations()[v1.AnnotationUsernameTaken] == meta.GetExternalName(mg)
 }
-

@@ -5,7 +5,9 @@ package serviceuser
 import (
 	"context"
 	"encoding/json"
+	"sync"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	corev1 "k8s.io/api/core/v1"
@@ -19,11 +21,33 @@ import (
 // A quietManager hands out a client that leaves out writes that say nothing.
 type quietManager struct {
 	manager.Manager
+	refusals *refusals
 }
 
 // GetClient returns the quiet client.
 func (m quietManager) GetClient() client.Client {
-	return quietClient{Client: m.Manager.GetClient()}
+	return quietClient{Client: m.Manager.GetClient(), refusals: m.refusals}
+}
+
+// refusals are why users could not be created, by the UID of the managed
+// resource, between Create and the status that follows. The managed reconciler
+// calls every resource that could not be created "Creating"; people need to know
+// why. Safe for concurrent use.
+type refusals struct {
+	conditions sync.Map
+}
+
+func (r *refusals) record(mg resource.Managed, c xpv2.Condition) { r.conditions.Store(mg.GetUID(), c) }
+
+// apply sets the recorded condition, if there is one, once.
+func (r *refusals) apply(o client.Object) {
+	c, ok := r.conditions.LoadAndDelete(o.GetUID())
+	if !ok {
+		return
+	}
+	if mg, ok := o.(resource.Conditioned); ok {
+		mg.SetConditions(c.(xpv2.Condition)) //nolint:forcetypeassert // Nothing else is recorded.
+	}
 }
 
 // A quietClient leaves out three writes of the managed reconciler, which are a
@@ -32,6 +56,7 @@ func (m quietManager) GetClient() client.Client {
 // and a status that is as it was.
 type quietClient struct {
 	client.Client
+	refusals *refusals
 }
 
 // Create creates the object, unless it is an empty connection Secret.
@@ -44,12 +69,13 @@ func (c quietClient) Create(ctx context.Context, o client.Object, opts ...client
 
 // Status returns a writer of statuses that leaves out what says nothing.
 func (c quietClient) Status() client.SubResourceWriter {
-	return quietStatus{SubResourceWriter: c.Client.Status(), reader: c.Client}
+	return quietStatus{SubResourceWriter: c.Client.Status(), reader: c.Client, refusals: c.refusals}
 }
 
 type quietStatus struct {
 	client.SubResourceWriter
-	reader client.Reader
+	reader   client.Reader
+	refusals *refusals
 }
 
 // Update writes the status, unless it says nothing new.
@@ -60,6 +86,7 @@ func (s quietStatus) Update(ctx context.Context, o client.Object, opts ...client
 	if !meta.GetExternalCreateSucceeded(o).IsZero() {
 		return nil
 	}
+	s.refusals.apply(o)
 	if s.unchanged(ctx, o) {
 		return nil
 	}

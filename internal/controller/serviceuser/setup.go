@@ -9,13 +9,13 @@ import (
 	"math/rand/v2"
 	"time"
 
-	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/feature"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/statemetrics"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/workqueue"
@@ -87,12 +87,14 @@ func Setup[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Dependencies
 
 func newReconciler[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Dependencies, k Kind[T]) *managed.Reconciler {
 	name := managed.ControllerName(k.GVK.GroupKind().String())
+	refused := &refusals{}
 	opts := []managed.ReconcilerOption{
 		managed.WithTypedExternalConnector[T](&connector[T]{
-			kind:    k,
-			clients: d.Resolver,
-			usage:   resource.NewProviderConfigUsageTracker(mgr.GetClient(), &v1alpha1.ProviderConfigUsage{}),
-			live:    mgr.GetAPIReader(),
+			kind:     k,
+			clients:  d.Resolver,
+			refusals: refused,
+			usage:    resource.NewProviderConfigUsageTracker(mgr.GetClient(), &v1alpha1.ProviderConfigUsage{}),
+			live:     mgr.GetAPIReader(),
 		}),
 		managed.WithInitializers(&initializer{client: mgr.GetClient()}),
 		managed.WithCriticalAnnotationUpdater(&annotations{client: mgr.GetClient()}),
@@ -109,7 +111,7 @@ func newReconciler[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Depe
 	if o.MetricOptions != nil && o.MetricOptions.MRMetrics != nil {
 		opts = append(opts, managed.WithMetricRecorder(o.MetricOptions.MRMetrics))
 	}
-	return managed.NewReconciler(quietManager{Manager: mgr}, resource.ManagedKind(k.GVK), opts...)
+	return managed.NewReconciler(quietManager{Manager: mgr, refusals: refused}, resource.ManagedKind(k.GVK), opts...)
 }
 
 // pollInterval spreads polls, and looks at what is not ready sooner.

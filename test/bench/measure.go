@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/pkg/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/internal/aivensim"
+)
+
+// A Result is what one run measured.
+type Result struct {
+	// Applications that were created at once.
+	Applications int
+	// Kubernetes is the API server's version.
+	Kubernetes string
+	// All is the time from the first creation to the last Secret.
+	All time.Duration
+	// Each is the time from the creation of an application to its Secret,
+	// shortest first.
+	Each []time.Duration
+	// CPU used during All.
+	CPU CPU
+	// Requests to the API server from the first creation until all was quiet,
+	// less the creation of the applications.
+	Requests Requests
+	// Aiven is what was called in the same time.
+	Aiven aivensim.Stats
+	// Limited is how many of these calls were answered with 429.
+	Limited int
+	// PeakMemory of the provider, in bytes, from its start until all was quiet.
+	PeakMemory uint64
+	// NewTeam and SameTeam are the times of one more application at rest, in a
+	// namespace whose services the provider has not seen, and in another,
+	// shortest first.
+	NewTeam, SameTeam []time.Duration
+	// Check of everything at the end of the burst, and Final at the end of the
+	// run.
+	Check, Final Check
+}
+
+// measure does one run.
+func measure(ctx context.Context, p Programs, c Config, n int) (Result, error) {
+	ctx, e, err := setUp(ctx, p, c)
+	defer e.Stop()
+	if err != nil {
+		return Result{}, err
+	}
+	arrivals, err := watchArrivals(ctx, e.Rest)
+	if err != nil {
+		return Result{}, err
+	}
+	l := &Load{e: e, arrivals: arrivals, created: make(map[types.NamespacedName]time.Time)}
+	r := Result{Applications: n, Kubernetes: e.Version}
+	apps := burst(n, c.Teams)
+	if err := r.burst(ctx, c, l, apps); err != nil {
+		return Result{}, err
+	}
+	say("all Secrets after %s; one more, %d times", seconds(r.All), 2*c.Samples)
+	for i := range c.Samples {
+		for _, team := range []string{"", team(i % c.Teams)} {
+			a, d, err := oneMore(ctx, c, l, team, i)
+			if err != nil {
+				return Result{}, err
+			}
+			apps = append(apps, a)
+			if team == "" {
+				r.NewTeam = append(r.NewTeam, d)
+			} else {
+				r.SameTeam = append(r.SameTeam, d)
+			}
+		}
+	}
+	slices.Sort(r.NewTeam)
+	slices.Sort(r.SameTeam)
+	if _, err := quiet(ctx, c, e); err != nil {
+		return Result{}, err
+	}
+	r.Final, err = verify(ctx, e, apps)
+	return r, err
+}
+
+// burst creates the applications and measures until all is quiet.
+func (r *Result) burst(ctx context.Context, c Config, l *Load, apps []*v1.AivenApplication) error {
+	e := l.e
+	before, err := quiet(ctx, c, e)
+	if err != nil {
+		return err
+	}
+	cpu, err := e.CPU()
+	if err != nil {
+		return err
+	}
+	say("creating")
+	within, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	if r.Each, r.All, err = l.Run(within, c.Creators, apps); err != nil {
+		return err
+	}
+	now, err := e.CPU()
+	if err != nil {
+		return err
+	}
+	slices.Sort(r.Each)
+	r.CPU = now.minus(cpu)
+
+	after, err := quiet(ctx, c, e)
+	if err != nil {
+		return err
+	}
+	created := Request{Verb: verbPost, Group: v1.Group, Resource: applications, Code: "201"}
+	r.Requests = after.Kubernetes.minus(before.Kubernetes).without(created, len(apps))
+	r.Aiven = since(after.Aiven, before.Aiven)
+	if r.Limited, err = limited(ctx, e); err != nil {
+		return err
+	}
+	if r.PeakMemory, err = peakMemory(e.provider.Pid()); err != nil {
+		return err
+	}
+	r.Check, err = verify(ctx, e, apps)
+	return err
+}
+
+// oneMore waits for quiet and measures one application. Without a team it makes
+// one, with services of its own.
+func oneMore(ctx context.Context, c Config, l *Load, team string, i int) (*v1.AivenApplication, time.Duration, error) {
+	if team == "" {
+		team = fmt.Sprintf("late-%02d", i)
+		for _, svc := range services(team) {
+			if err := l.e.Simulator.AddService(ctx, project, svc); err != nil {
+				return nil, 0, err
+			}
+		}
+		if err := makeNamespace(ctx, l.e, team); err != nil {
+			return nil, 0, err
+		}
+	}
+	if _, err := quiet(ctx, c, l.e); err != nil {
+		return nil, 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	a := application(team, fmt.Sprintf("late-%02d", i))
+	each, _, err := l.Run(ctx, 1, []*v1.AivenApplication{a})
+	if err != nil {
+		return nil, 0, err
+	}
+	return a, each[0], nil
+}
+
+func quiet(ctx context.Context, c Config, e *Environment) (Counts, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	return e.Quiet(ctx, c.Rest)
+}
+
+// limited counts calls that were answered with 429.
+func limited(ctx context.Context, e *Environment) (int, error) {
+	calls, err := e.Simulator.Requests(ctx)
+	n := 0
+	for _, c := range calls {
+		if c.Status == http.StatusTooManyRequests {
+			n++
+		}
+	}
+	return n, err
+}
+
+// since returns what was counted since before.
+func since(now, before aivensim.Stats) aivensim.Stats {
+	out := aivensim.Stats{
+		Calls: now.Calls - before.Calls, BytesIn: now.BytesIn - before.BytesIn, BytesOut: now.BytesOut - before.BytesOut,
+		ByOperation: map[string]aivensim.OperationStats{},
+	}
+	for name, n := range now.ByOperation {
+		b := before.ByOperation[name]
+		d := aivensim.OperationStats{Calls: n.Calls - b.Calls, BytesIn: n.BytesIn - b.BytesIn, BytesOut: n.BytesOut - b.BytesOut, Errors: n.Errors - b.Errors}
+		if d.Calls > 0 {
+			out.ByOperation[name] = d
+		}
+	}
+	return out
+}
+
+// quantile returns the smallest value that at least the share q of all, which
+// are sorted, do not exceed. It is the zero value when there are none.
+func quantile[T cmp.Ordered](sorted []T, q float64) T {
+	var zero T
+	if len(sorted) == 0 {
+		return zero
+	}
+	i := int(q * float64(len(sorted)))
+	if float64(i) == q*float64(len(sorted)) {
+		i--
+	}
+	return sorted[min(max(i, 0), len(sorted)-1)]
+}
+
+// lost returns an error that says what was lost, if anything was.
+func (r Result) lost() error {
+	for _, c := range []Check{r.Check, r.Final} {
+		if c != (Check{}) {
+			return errors.Errorf("with %d applications something was lost: %+v", r.Applications, c)
+		}
+	}
+	return nil
+}
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "  "+format+"\n", args...) }
