@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
+	"github.com/go-logr/logr"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -40,7 +41,10 @@ func main() {
 		o.AllowedBaseURLs = strings.Split(allowed, ",")
 	}
 	o.UserAgent = "provider-aiven/" + version.Version
-	o.Logger = newLogger(*debug)
+	o.Logger = logging.NewLogrLogger(newLogger(zap.UseDevMode(*debug)).WithName("provider-aiven"))
+	if *debug {
+		ctrl.SetLogger(newLogger(zap.UseDevMode(true)))
+	}
 
 	cfg, err := ctrl.GetConfig()
 	app.FatalIfError(err, "cannot get the configuration of the API server")
@@ -49,12 +53,9 @@ func main() {
 
 // newLogger logs JSON. The libraries below log only when debugging: what they
 // would say is in conditions and events.
-func newLogger(debug bool) logging.Logger {
-	zl := zap.New(zap.UseDevMode(debug), zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.EncodeTime = zapcore.ISO8601TimeEncoder }))
+func newLogger(mode zap.Opts) logr.Logger {
+	l := zap.New(mode, zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.EncodeTime = zapcore.ISO8601TimeEncoder }))
 	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard)))
-	klog.SetLogger(zl)
-	if debug {
-		ctrl.SetLogger(zl)
-	}
-	return logging.NewLogrLogger(zl.WithName("provider-aiven"))
+	klog.SetLogger(l)
+	return l
 }

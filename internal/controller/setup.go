@@ -44,11 +44,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		func() error {
 			return config.Setup(mgr, o, &v1alpha1.KafkaServiceUserList{}, &v1alpha1.OpenSearchServiceUserList{}, &v1alpha1.ValkeyServiceUserList{})
 		},
-		func() error { return serviceuser.Setup(mgr, o, users, serviceuser.Kafka()) },
-		func() error { return serviceuser.Setup(mgr, o, users, serviceuser.OpenSearch()) },
-		func() error { return serviceuser.Setup(mgr, o, users, serviceuser.Valkey()) },
+		func() error { return serviceuser.Setup(ctx, mgr, o, users, serviceuser.Kafka()) },
+		func() error { return serviceuser.Setup(ctx, mgr, o, users, serviceuser.OpenSearch()) },
+		func() error { return serviceuser.Setup(ctx, mgr, o, users, serviceuser.Valkey()) },
 		func() error {
-			return application.Setup(mgr, o, application.Dependencies{Configs: resolver, Metrics: d.Metrics})
+			return application.Setup(ctx, mgr, o, application.Dependencies{Configs: resolver, Metrics: d.Metrics})
 		},
 	} {
 		if err := setup(); err != nil {

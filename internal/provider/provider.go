@@ -21,7 +21,6 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -179,9 +178,9 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,
 		LeaderElectionResourceLock:    resourcelock.LeasesResourceLock,
 		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 ptr.To(60 * time.Second), //nolint:mnd // As other providers.
-		RenewDeadline:                 ptr.To(50 * time.Second), //nolint:mnd // As other providers.
-		Controller:                    ctrlconfig.Controller{SkipNameValidation: ptr.To(o.SkipNameValidation)},
+		LeaseDuration:                 new(60 * time.Second), //nolint:mnd // As other providers.
+		RenewDeadline:                 new(50 * time.Second), //nolint:mnd // As other providers.
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: new(o.SkipNameValidation)},
 		Client: client.Options{Cache: &client.CacheOptions{
 			// Secrets are read from the API server: a cache of all Secrets of the
 			// cluster is memory and rights that nobody wants to give.

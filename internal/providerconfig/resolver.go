@@ -150,7 +150,7 @@ func (r *Resolver) Connect(ctx context.Context, ref Ref) (*aiven.Client, error) 
 // namespace is deleted, it returns the client that was last used.
 func (r *Resolver) ConnectForDeletion(ctx context.Context, ref Ref) (*aiven.Client, error) {
 	c, err := r.Connect(ctx, ref)
-	if err == nil || !(errors.Is(err, ErrNoConfig) || errors.Is(err, ErrNoToken)) {
+	if err == nil || !errors.Is(err, ErrNoConfig) && !errors.Is(err, ErrNoToken) {
 		return c, err
 	}
 	r.mu.Lock()

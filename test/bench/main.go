@@ -9,6 +9,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
 // A Config says what to measure.
@@ -47,6 +50,7 @@ func main() {
 		return
 	}
 	if err == nil {
+		log.SetLogger(zap.New(zap.WriteTo(io.Discard))) // The libraries' logs; without it they complain.
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		err = run(ctx, c)
 		stop()

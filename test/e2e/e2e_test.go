@@ -28,7 +28,7 @@ func TestExamples(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	var err error
-	if e, err = demo.Start(t.Context(), demo.Options{Progress: t.Output()}); err != nil {
+	if e, err = demo.Start(t.Context(), demo.Options{Progress: t.Output(), Poll: 2 * time.Second}); err != nil {
 		t.Fatalf("Start(...): %v", err)
 	}
 	// Also when a subtest ends the test.

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"testing"
@@ -96,7 +97,7 @@ func TestSpecChanges(t *testing.T) {
 	te.ready("orders")
 	r := te.secret("renamed")
 	te.works(r)
-	if string(r.Data["OPEN_SEARCH_PASSWORD"]) != string(s.Data["OPEN_SEARCH_PASSWORD"]) {
+	if !bytes.Equal(r.Data["OPEN_SEARCH_PASSWORD"], s.Data["OPEN_SEARCH_PASSWORD"]) {
 		t.Error("renaming the Secret changed the credentials")
 	}
 	// Pods may still have the old one mounted.
@@ -141,25 +142,25 @@ func TestSecretHeals(t *testing.T) {
 
 	cases := map[string]struct {
 		reason string
-		break_ func(s *corev1.Secret) error
+		breaks func(s *corev1.Secret) error
 	}{
 		"EditedKey": {
 			reason: "A key of ours that somebody edits comes back.",
-			break_: func(s *corev1.Secret) error {
+			breaks: func(s *corev1.Secret) error {
 				s.Data["VALKEY_PASSWORD_CACHE"] = []byte("wrong")
 				return h.Kube.Update(t.Context(), s)
 			},
 		},
 		"DeletedKey": {
 			reason: "A key of ours that somebody deletes comes back.",
-			break_: func(s *corev1.Secret) error {
+			breaks: func(s *corev1.Secret) error {
 				delete(s.Data, "KAFKA_BROKERS")
 				return h.Kube.Update(t.Context(), s)
 			},
 		},
 		"RemovedLabel": {
 			reason: "A label of ours comes back, also the one by which we find our Secrets.",
-			break_: func(s *corev1.Secret) error {
+			breaks: func(s *corev1.Secret) error {
 				delete(s.Labels, v1.LabelManagedBy)
 				s.Labels["type"] = v1.SecretType
 				return h.Kube.Update(t.Context(), s)
@@ -167,7 +168,7 @@ func TestSecretHeals(t *testing.T) {
 		},
 		"DeletedSecret": {
 			reason: "A Secret that somebody deletes comes back.",
-			break_: func(s *corev1.Secret) error { return h.Kube.Delete(t.Context(), s) },
+			breaks: func(s *corev1.Secret) error { return h.Kube.Delete(t.Context(), s) },
 		},
 	}
 	for name, tc := range cases {
@@ -177,7 +178,7 @@ func TestSecretHeals(t *testing.T) {
 				if err := h.Kube.Get(t.Context(), client.ObjectKeyFromObject(want), s); err != nil {
 					return err
 				}
-				return tc.break_(s)
+				return tc.breaks(s)
 			})
 			harness.Eventually(t, tc.reason, func(ctx context.Context) error {
 				s := &corev1.Secret{}
@@ -274,7 +275,7 @@ func TestDriftAtAiven(t *testing.T) {
 	t.Run("CertificateRenewed", func(t *testing.T) {
 		h.Sim.RenewCertificate(te.project, "kafka", string(s.Data["KAFKA_SCHEMA_REGISTRY_USER"]))
 		eventuallyWorks(t, func(got *corev1.Secret) error {
-			if string(got.Data["KAFKA_CERTIFICATE"]) == string(s.Data["KAFKA_CERTIFICATE"]) || string(got.Data["client.keystore.p12"]) == string(s.Data["client.keystore.p12"]) {
+			if bytes.Equal(got.Data["KAFKA_CERTIFICATE"], s.Data["KAFKA_CERTIFICATE"]) || bytes.Equal(got.Data["client.keystore.p12"], s.Data["client.keystore.p12"]) {
 				return errors.New("the Secret has the old certificate or key store")
 			}
 			return nil

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ import (
 func writesTo(project string) []string {
 	var out []string
 	for _, r := range h.Sim.Requests() {
-		if r.Project == project && r.Method != "GET" {
+		if r.Project == project && r.Method != http.MethodGet {
 			out = append(out, r.Method+" "+r.Path)
 		}
 	}

@@ -7,6 +7,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -32,13 +33,16 @@ import (
 // seedFile is what the simulator starts with, relative to the checkout.
 const seedFile = "examples/aivensim-seed.json"
 
-// pollInterval of the provider: drift at the simulator is found soon.
-const pollInterval = 30 * time.Second
+// defaultPoll of the provider: drift at the simulator is found soon.
+const defaultPoll = 30 * time.Second
 
 // Options of an Environment.
 type Options struct {
 	// Progress is told what is done. Nil is silent.
 	Progress io.Writer
+	// Poll is how often the provider looks at everything when nothing happens.
+	// Default: 30 seconds.
+	Poll time.Duration
 }
 
 // An Environment is a control plane, a simulated Aiven and a provider. Stop must
@@ -57,6 +61,7 @@ type Environment struct {
 	MetricsURL string
 
 	progress io.Writer
+	poll     time.Duration
 	root     string
 	dir      string
 	plane    *controlplane.Environment
@@ -69,13 +74,13 @@ type Environment struct {
 // if need be, which takes minutes the first time; then it takes seconds.
 // Whatever was started is stopped again when it fails.
 func Start(ctx context.Context, o Options) (*Environment, error) {
-	e := &Environment{progress: io.Discard}
+	e := &Environment{progress: io.Discard, poll: cmp.Or(o.Poll, defaultPoll)}
 	if o.Progress != nil {
 		e.progress = &lockedWriter{w: o.Progress}
 	}
 	if err := e.start(ctx); err != nil {
 		if stopErr := e.Stop(); stopErr != nil {
-			e.say("%v", stopErr)
+			e.sayf("%v", stopErr)
 		}
 		return nil, err
 	}
@@ -96,14 +101,14 @@ func (e *Environment) start(ctx context.Context) error {
 	// Two programs on a first run, and a matter of a second later.
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		e.say("building the provider")
+		e.sayf("building the provider")
 		return buildProvider(gctx, e.root, e.providerPath())
 	})
 	g.Go(func() error { return e.startControlPlane(gctx) })
 	if err := g.Wait(); err != nil {
 		return err //nolint:wrapcheck // It says what could not be started.
 	}
-	return e.startProvider(ctx)
+	return e.StartProvider(ctx)
 }
 
 // startSimulator serves the simulated Aiven on a free port.
@@ -125,7 +130,7 @@ func (e *Environment) startSimulator(ctx context.Context) error {
 	e.URL = "http://" + l.Addr().String()
 	e.server = &http.Server{Handler: e.Sim, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = e.server.Serve(l) }() // Until Stop closes it.
-	e.say("simulated Aiven listens at %s", e.URL)
+	e.sayf("simulated Aiven listens at %s", e.URL)
 	return nil
 }
 
@@ -136,7 +141,7 @@ func (e *Environment) startControlPlane(ctx context.Context) error {
 	if _, err := controlplane.Binaries(ctx, e.progress, names...); err != nil {
 		return err //nolint:wrapcheck // It says what cannot be built.
 	}
-	e.say("starting etcd, kube-apiserver and kube-controller-manager")
+	e.sayf("starting etcd, kube-apiserver and kube-controller-manager")
 	var err error
 	e.plane, err = controlplane.Start(ctx, controlplane.Options{
 		CRDs: []string{filepath.Join(e.root, "package", "crds")}, ControllerManager: true, Progress: e.progress,
@@ -159,9 +164,10 @@ func (e *Environment) startControlPlane(ctx context.Context) error {
 	return errors.Wrap(err, "cannot make a client")
 }
 
-// startProvider starts the provider as a process that knows the cluster by a
-// kubeconfig file, and returns when it listens.
-func (e *Environment) startProvider(ctx context.Context) error {
+// StartProvider starts the provider as a process that knows the cluster by a
+// kubeconfig file. Start has done so already; it is there for a restart after
+// KillProvider.
+func (e *Environment) StartProvider(ctx context.Context) error {
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return err
@@ -171,7 +177,7 @@ func (e *Environment) startProvider(ctx context.Context) error {
 	cmd := exec.Command(e.providerPath(), //nolint:noctx // See above.
 		"--debug",
 		"--no-leader-election",
-		"--poll="+pollInterval.String(),
+		"--poll="+e.poll.String(),
 		"--allowed-base-urls="+e.URL,
 		"--metrics-address="+address,
 		"--health-address=0",
@@ -181,7 +187,16 @@ func (e *Environment) startProvider(ctx context.Context) error {
 	if err != nil {
 		return errors.Wrap(err, "cannot start the provider")
 	}
-	e.say("provider runs with process id %d", e.provider.process.Pid)
+	e.sayf("provider runs with process id %d", e.provider.process.Pid)
+	return nil
+}
+
+// KillProvider ends the provider without giving it a chance to do anything.
+func (e *Environment) KillProvider() error {
+	if err := e.provider.process.Kill(); err != nil {
+		return errors.Wrap(err, "cannot kill the provider")
+	}
+	<-e.provider.done
 	return nil
 }
 
@@ -225,7 +240,7 @@ func (e *Environment) Log() (string, error) {
 func (e *Environment) logPath() string      { return filepath.Join(e.dir, "provider.log") }
 func (e *Environment) providerPath() string { return filepath.Join(e.dir, "provider") }
 
-func (e *Environment) say(format string, args ...any) {
+func (e *Environment) sayf(format string, args ...any) {
 	fmt.Fprintf(e.progress, format+"\n", args...)
 }
 

@@ -48,7 +48,7 @@ func (e *Environment) Apply(ctx context.Context, patterns ...string) error {
 		if err := e.Kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
 			return errors.Wrapf(err, "cannot apply %s", what)
 		}
-		e.say("applied %s", what)
+		e.sayf("applied %s", what)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // WriteTree writes a tree as a table.
 func WriteTree(w io.Writer, tree []Node) {
 	const padding = 2
-	t := tabwriter.NewWriter(w, 0, 0, padding, ' ', 0)
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, padding, ' ', 0)
 	fmt.Fprintln(t, "NAME\tREADY\tSYNCED\tEXTERNAL-NAME")
 	for _, n := range tree {
 		writeRow(t, "", n.Kind+" "+qualified(n.Namespace, n.Name), n)
@@ -26,11 +28,14 @@ func WriteTree(w io.Writer, tree []Node) {
 			writeRow(t, branch, c.Kind+" "+c.Name, c)
 		}
 	}
-	_ = t.Flush() // What is printed for people is not retried.
+	_ = t.Flush() // A strings.Builder never fails.
+	for line := range strings.Lines(b.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
 }
 
 func writeRow(w io.Writer, branch, name string, n Node) {
-	if n.Kind == "Secret" {
+	if n.Kind == kindSecret {
 		fmt.Fprintf(w, "%s%s (%d keys)\t\t\t\n", branch, name, len(n.Keys))
 		return
 	}
@@ -43,7 +48,7 @@ func WriteSecrets(w io.Writer, tree []Node) {
 	const padding = 2
 	for _, n := range tree {
 		for _, s := range n.Children {
-			if s.Kind != "Secret" {
+			if s.Kind != kindSecret {
 				continue
 			}
 			fmt.Fprintf(w, "Secret %s:\n", qualified(s.Namespace, s.Name))
@@ -60,7 +65,7 @@ func WriteSecrets(w io.Writer, tree []Node) {
 func WriteConditions(w io.Writer, tree []Node) {
 	for _, n := range tree {
 		for _, o := range append([]Node{n}, n.Children...) {
-			if o.Kind == "Secret" || o.settled() {
+			if o.Kind == kindSecret || o.settled() {
 				continue
 			}
 			fmt.Fprintf(w, "%s %s is not ready (Ready=%s, Synced=%s): %s\n", o.Kind, qualified(o.Namespace, o.Name), o.Ready, o.Synced, o.state())
@@ -107,7 +112,7 @@ func WriteSummary(w io.Writer, s Summary) {
 func example(tree []Node) (app, secret Node, ok bool) {
 	for _, n := range tree {
 		for _, c := range n.Children {
-			if c.Kind == "Secret" && len(c.Keys) > 0 {
+			if c.Kind == kindSecret && len(c.Keys) > 0 {
 				return n, c, true
 			}
 		}

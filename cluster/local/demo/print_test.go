@@ -15,14 +15,14 @@ import (
 func application(children ...Node) Node {
 	return Node{
 		Kind: "AivenApplication", Namespace: "demo", Name: "orders", Children: children,
-		Ready: corev1.ConditionTrue, Synced: corev1.ConditionTrue, Reason: "Available", Current: true,
+		Ready: corev1.ConditionTrue, Synced: corev1.ConditionUnknown, Reason: "Available", Current: true,
 	}
 }
 
 func user(name string, ready corev1.ConditionStatus) Node {
 	return Node{
 		Kind: "ValkeyServiceUser", Namespace: "demo", Name: name, ExternalName: "demo_" + name,
-		Ready: ready, Synced: corev1.ConditionTrue, Reason: "Reason", Message: "A message.", Current: true,
+		Ready: ready, Synced: corev1.ConditionUnknown, Reason: "Reason", Message: "A message.", Current: true,
 	}
 }
 
@@ -50,11 +50,11 @@ func TestWrite(t *testing.T) {
 				},
 			},
 			want: `
-NAME                                         READY  SYNCED  EXTERNAL-NAME
-AivenApplication demo/orders                 True   True    
-├─ ValkeyServiceUser orders-valkey-cache-r1  True   True    demo_orders-valkey-cache-r1
-└─ Secret orders-aiven (2 keys)                             
-ValkeyServiceUser demo/alone                 False  True    demo_alone
+NAME                                         READY  SYNCED   EXTERNAL-NAME
+AivenApplication demo/orders                 True   Unknown
+├─ ValkeyServiceUser orders-valkey-cache-r1  True   Unknown  demo_orders-valkey-cache-r1
+└─ Secret orders-aiven (2 keys)
+ValkeyServiceUser demo/alone                 False  Unknown  demo_alone
 `,
 		},
 		"Secrets": {
@@ -77,7 +77,7 @@ Secret demo/two:
 				tree:  []Node{application(user("good", corev1.ConditionTrue), user("bad", corev1.ConditionFalse), published("one"))},
 			},
 			want: `
-ValkeyServiceUser demo/bad is not ready (Ready=False, Synced=True): Reason "A message."
+ValkeyServiceUser demo/bad is not ready (Ready=False, Synced=Unknown): Reason "A message."
 `,
 		},
 		"Summary": {
@@ -93,11 +93,11 @@ ValkeyServiceUser demo/bad is not ready (Ready=False, Synced=True): Reason "A me
 			},
 			want: `
 
-NAME                          READY  SYNCED  EXTERNAL-NAME
-AivenApplication demo/orders  True   True    
-├─ ValkeyServiceUser u        True   True    demo_u
-├─ ValkeyServiceUser v        False  True    demo_v
-└─ Secret s (1 keys)                         
+NAME                          READY  SYNCED   EXTERNAL-NAME
+AivenApplication demo/orders  True   Unknown
+├─ ValkeyServiceUser u        True   Unknown  demo_u
+├─ ValkeyServiceUser v        False  Unknown  demo_v
+└─ Secret s (1 keys)
 
 Secret demo/s:
   KEY  3 bytes

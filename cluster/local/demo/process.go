@@ -34,7 +34,7 @@ func buildProvider(ctx context.Context, root, path string) error {
 	return errors.Wrapf(cmd.Run(), "cannot build the provider: %s", tail(out.String(), shownLog))
 }
 
-// A child is a running process whose output goes to a file.
+// A child is a running process whose output goes to the end of a file.
 type child struct {
 	process *os.Process
 	done    chan struct{} // Closed when it is gone.
@@ -44,7 +44,7 @@ type child struct {
 // process group of its own, so that an interrupt typed at the terminal reaches
 // only this process, which then stops everything in order.
 func startChild(cmd *exec.Cmd, log string) (*child, error) {
-	f, err := os.OpenFile(filepath.Clean(log), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(filepath.Clean(log), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, errors.Wrap(err, "cannot make the log file")
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 )
 
+const kindSecret = "Secret"
+
 // A Node is an application, a managed resource or a Secret in a tree.
 type Node struct {
 	// Kind, Namespace and Name of the object.
@@ -146,7 +148,7 @@ func managedNode(mg Managed) Node {
 }
 
 func secretNode(s *corev1.Secret) Node {
-	n := Node{Kind: "Secret", Namespace: s.GetNamespace(), Name: s.GetName()}
+	n := Node{Kind: kindSecret, Namespace: s.GetNamespace(), Name: s.GetName()}
 	for k, v := range s.Data {
 		n.Keys = append(n.Keys, Key{Name: k, Size: len(v)})
 	}

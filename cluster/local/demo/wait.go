@@ -29,7 +29,7 @@ func (e *Environment) WaitReady(ctx context.Context) error {
 		}
 		tree := Tree(o)
 		for _, line := range changes(tree, told) {
-			e.say("%s", line)
+			e.sayf("%s", line)
 		}
 		left := unsettled(tree)
 		if left == 0 {

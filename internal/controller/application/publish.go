@@ -103,7 +103,7 @@ func mayWrite(app *v1.AivenApplication, s *corev1.Secret) error {
 	l := s.GetLabels()
 	ours := l[v1.LabelManagedBy] == v1.ManagedBy && applicationOf(s) == app.GetName()
 	aivenators := l[v1.LabelManagedBy] == "" && l[v1.LabelType] == v1.SecretType && (l[v1.LabelApp] == app.GetName() || ownedByName(app, s))
-	if owner := metav1.GetControllerOf(s); owner != nil && owner.UID != app.GetUID() && !(aivenators && owner.Kind == v1.AivenApplicationKind) {
+	if owner := metav1.GetControllerOf(s); owner != nil && owner.UID != app.GetUID() && (!aivenators || owner.Kind != v1.AivenApplicationKind) {
 		ours, aivenators = false, false
 	}
 	if ours || aivenators {

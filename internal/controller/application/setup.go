@@ -55,7 +55,7 @@ type Dependencies struct {
 //
 // The manager's cache of Secrets must select v1.LabelManagedBy, and its client
 // must not read Secrets from the cache.
-func Setup(mgr ctrl.Manager, o controller.Options, d Dependencies) error {
+func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Dependencies) error {
 	now := d.Now
 	if now == nil {
 		now = time.Now
@@ -79,7 +79,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, d Dependencies) error {
 		Watches(&v1alpha1.ClusterProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	for _, k := range kinds {
-		if err := mgr.GetFieldIndexer().IndexField(context.Background(), k, indexApplication, func(o client.Object) []string {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, k, indexApplication, func(o client.Object) []string {
 			if n := applicationOf(o); n != "" {
 				return []string{n}
 			}

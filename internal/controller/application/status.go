@@ -49,9 +49,9 @@ func (o outcome) set(app *v1.AivenApplication, now time.Time) {
 	failed := o.err != nil || byAiven(o.reason)
 	conditions := []xpv2.Condition{
 		c, synced,
-		v1.Failure(v1.TypeSucceeded, status(ready), o.reason, o.message),
-		v1.Failure(v1.TypeAivenFailure, status(!ready && byAiven(o.reason)), o.reason, ""),
-		v1.Failure(v1.TypeLocalFailure, status(o.err != nil && !byAiven(o.reason)), o.reason, ""),
+		v1.Failure(v1.TypeSucceeded, statuses[ready], o.reason, o.message),
+		v1.Failure(v1.TypeAivenFailure, statuses[!ready && byAiven(o.reason)], o.reason, ""),
+		v1.Failure(v1.TypeLocalFailure, statuses[o.err != nil && !byAiven(o.reason)], o.reason, ""),
 	}
 	for _, c := range conditions {
 		app.SetConditions(c.WithObservedGeneration(generation))
@@ -92,12 +92,8 @@ func (o outcome) setSynchronized(app *v1.AivenApplication, now time.Time) {
 	app.Status.SynchronizationHash, app.Status.SynchronizationTime, app.Status.SynchronizedGeneration = hash, &at, app.GetGeneration()
 }
 
-func status(b bool) corev1.ConditionStatus {
-	if b {
-		return corev1.ConditionTrue
-	}
-	return corev1.ConditionFalse
-}
+// statuses are the condition statuses of what is true and what is not.
+var statuses = map[bool]corev1.ConditionStatus{true: corev1.ConditionTrue, false: corev1.ConditionFalse}
 
 func specHash(s v1.AivenApplicationSpec) string {
 	b, err := json.Marshal(s)

@@ -112,7 +112,7 @@ func (a ruleAccess[T]) Observe(ctx context.Context, c *aiven.Client, mg T, u obs
 		return AccessState{UpToDate: true, Pending: true}, nil
 	}
 	st := AccessState{UpToDate: aiven.EqualRules(want, s.Rules)}
-	if !s.Enabled {
+	if s.Known && !s.Enabled {
 		st.Note = "Access control is disabled on this service: every user of it may do everything. Enable it at Aiven for the rules to have an effect."
 	}
 	return st, nil

@@ -28,14 +28,14 @@ const (
 	indexService = "service"
 )
 
-func index[T ServiceUser](mgr ctrl.Manager, k Kind[T]) error {
+func index[T ServiceUser](ctx context.Context, mgr ctrl.Manager, k Kind[T]) error {
 	fields := map[string]client.IndexerFunc{
 		providerconfig.IndexField: providerconfig.Index,
 		indexUser:                 func(o client.Object) []string { return []string{userKey(userRef(o.(T)))} },               //nolint:forcetypeassert // The kind's own.
 		indexService:              func(o client.Object) []string { return []string{serviceKey(userRef(o.(T)).ServiceRef)} }, //nolint:forcetypeassert // The kind's own.
 	}
 	for name, fn := range fields {
-		if err := mgr.GetFieldIndexer().IndexField(context.Background(), k.New(), name, fn); err != nil {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, k.New(), name, fn); err != nil {
 			return errors.Wrapf(err, "cannot index %s by %s", k.GVK.Kind, name)
 		}
 	}

@@ -45,7 +45,7 @@ func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObserv
 	ref := userRef(mg)
 	s, err := e.service(ctx, mg, ref)
 	if err != nil {
-		return e.unobserved(mg, err, "cannot get service")
+		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot get service")
 	}
 	mg.SetServiceUserObservation(v1alpha1.ServiceUserObservation{ServiceState: s.State})
 
@@ -104,11 +104,11 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 	}
 	if s.Type != e.kind.ServiceType {
 		err := errors.Wrapf(aiven.ErrInvalid, "service %s of project %s is of type %s, not %s", s.Ref.Service, s.Ref.Project, s.Type, e.kind.ServiceType)
-		return e.unobserved(mg, err, "cannot use service")
+		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot use service")
 	}
 	if !s.Operational() {
 		err := errors.Wrapf(aiven.ErrServiceNotRunning, "service %s of project %s is in state %s", s.Ref.Service, s.Ref.Project, s.State)
-		return e.unobserved(mg, err, "cannot create user")
+		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot create user")
 	}
 	return managed.ExternalObservation{}, nil
 }
@@ -121,11 +121,11 @@ func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiv
 	}
 	details, missing, err := e.details(ctx, s, u)
 	if err != nil {
-		return e.unobserved(mg, err, "cannot get project CA")
+		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot get project CA")
 	}
 	access, err := e.kind.Access.Observe(ctx, e.aiven, mg, observedUser{ref: userRef(mg), user: u})
 	if err != nil {
-		return e.unobserved(mg, err, "cannot observe access")
+		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot observe access")
 	}
 	mg.SetConditions(readiness(mg, s, u, missing, access))
 	o := managed.ExternalObservation{ResourceExists: true, ResourceUpToDate: access.UpToDate}
@@ -245,14 +245,14 @@ func (e *external[T]) owns(ctx context.Context, mg T) (bool, error) {
 	return pending(live) && !taken(live), nil
 }
 
-// unobserved answers for a user of which nothing is known. A service that does
-// not exist has no users: what is being deleted is gone.
-func (e *external[T]) unobserved(mg T, err error, doing string) (managed.ExternalObservation, error) {
+// unobserved returns the error for a user of which nothing is known. A service
+// that does not exist has no users: what is being deleted is gone.
+func (e *external[T]) unobserved(mg T, err error, doing string) error {
 	if meta.WasDeleted(mg) && errors.Is(err, aiven.ErrServiceNotFound) {
-		return managed.ExternalObservation{}, nil
+		return nil
 	}
 	mg.SetConditions(notReady(mg, err))
-	return managed.ExternalObservation{}, errors.Wrap(err, doing)
+	return errors.Wrap(err, doing)
 }
 
 func userRef(mg ServiceUser) aiven.UserRef {

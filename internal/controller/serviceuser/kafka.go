@@ -29,7 +29,7 @@ func kafkaDetails(s *aiven.Service, u aiven.User) connection.Details {
 		connection.KeyClientCert: []byte(u.AccessCert),
 		connection.KeyClientKey:  []byte(u.AccessKey),
 	}
-	address(d, s, componentQuery{name: "kafka", usage: "primary", auth: "certificate"}, primary)
-	address(d, s, componentQuery{name: "schema_registry", usage: "primary", scheme: "https://"}, addressKeys{uri: connection.KeySchemaRegistryURI})
+	address(d, s, componentQuery{name: "kafka", usage: aiven.UsagePrimary, auth: "certificate"}, primary)
+	address(d, s, componentQuery{name: "schema_registry", usage: aiven.UsagePrimary, scheme: "https://"}, addressKeys{uri: connection.KeySchemaRegistryURI})
 	return d
 }

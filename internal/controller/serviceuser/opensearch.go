@@ -33,8 +33,8 @@ func openSearchRules(mg *v1alpha1.OpenSearchServiceUser) []aiven.Rule {
 
 func openSearchDetails(s *aiven.Service, _ aiven.User) connection.Details {
 	d := connection.Details{}
-	address(d, s, componentQuery{name: "opensearch", usage: "primary", scheme: "https://"}, primary)
-	address(d, s, componentQuery{name: "opensearch_dashboards", usage: "primary", scheme: "https://"},
+	address(d, s, componentQuery{name: "opensearch", usage: aiven.UsagePrimary, scheme: "https://"}, primary)
+	address(d, s, componentQuery{name: "opensearch_dashboards", usage: aiven.UsagePrimary, scheme: "https://"},
 		addressKeys{uri: connection.KeyDashboardURI, host: connection.KeyDashboardHost, port: connection.KeyDashboardPort})
 	return d
 }

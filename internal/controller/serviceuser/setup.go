@@ -52,9 +52,9 @@ type Dependencies struct {
 }
 
 // Setup adds a controller for one kind of service user.
-func Setup[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Dependencies, k Kind[T]) error {
+func Setup[T ServiceUser](ctx context.Context, mgr ctrl.Manager, o controller.Options, d Dependencies, k Kind[T]) error {
 	name := managed.ControllerName(k.GVK.GroupKind().String())
-	if err := index(mgr, k); err != nil {
+	if err := index(ctx, mgr, k); err != nil {
 		return err
 	}
 	if o.MetricOptions != nil && o.MetricOptions.MRStateMetrics != nil {

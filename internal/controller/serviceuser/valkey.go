@@ -30,8 +30,8 @@ func valkeyAccess(mg *v1alpha1.ValkeyServiceUser) aiven.AccessControl {
 
 func valkeyDetails(s *aiven.Service, _ aiven.User) connection.Details {
 	d := connection.Details{}
-	address(d, s, componentQuery{name: "valkey", usage: "primary", scheme: "valkeys://"}, primary)
-	address(d, s, componentQuery{name: "valkey", usage: "replica", scheme: "valkeys://"},
+	address(d, s, componentQuery{name: "valkey", usage: aiven.UsagePrimary, scheme: "valkeys://"}, primary)
+	address(d, s, componentQuery{name: "valkey", usage: aiven.UsageReplica, scheme: "valkeys://"},
 		addressKeys{uri: connection.KeyReplicaURI, host: connection.KeyReplicaHost, port: connection.KeyReplicaPort})
 	return d
 }
