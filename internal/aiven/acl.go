@@ -80,6 +80,10 @@ func (c *Client) SubmitRules(ref UserRef, rules []Rule) {
 		return
 	}
 	if old, ok := w.pending[ref.Username]; ok {
+		if EqualRules(old.rules, rules) {
+			w.mu.Unlock()
+			return // It is on its way. To begin anew would only put it off.
+		}
 		close(old.done)
 	}
 	w.pending[ref.Username] = &ruleChange{rules: slices.Clone(rules), done: make(chan struct{})}

@@ -29,9 +29,17 @@ func buildProvider(ctx context.Context, root, path string) error {
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/provider")
 	cmd.Dir, cmd.Stdout, cmd.Stderr = root, &out, &out
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	// What an interrupted build leaves goes with the folder.
+	cmd.Env = append(os.Environ(), "GOTMPDIR="+filepath.Dir(path))
+	// With a group of its own, go's compilers are told, too, and by us alone.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = stopTimeout
-	return errors.Wrapf(cmd.Run(), "cannot build the provider: %s", tail(out.String(), shownLog))
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return errors.Wrap(ctx.Err(), "cannot build the provider")
+	}
+	return errors.Wrapf(err, "cannot build the provider: %s", tail(out.String(), shownLog))
 }
 
 // A child is a running process whose output goes to the end of a file.

@@ -111,8 +111,12 @@ func (a ruleAccess[T]) Observe(ctx context.Context, c *aiven.Client, mg T, u obs
 	if s.Pending {
 		return AccessState{UpToDate: true, Pending: true}, nil
 	}
+	if !s.Known {
+		// Changes for other users go first; the next poll knows.
+		return AccessState{UpToDate: true}, nil
+	}
 	st := AccessState{UpToDate: aiven.EqualRules(want, s.Rules)}
-	if s.Known && !s.Enabled {
+	if !s.Enabled {
 		st.Note = "Access control is disabled on this service: every user of it may do everything. Enable it at Aiven for the rules to have an effect."
 	}
 	return st, nil
@@ -131,10 +135,12 @@ func (a ruleAccess[T]) Ensure(ctx context.Context, c *aiven.Client, mg T, r aive
 	return nil
 }
 
-func (a ruleAccess[T]) Revoke(_ context.Context, c *aiven.Client, mg T, r aiven.UserRef) error {
-	if len(a.rules(mg)) > 0 {
-		c.SubmitRules(r, nil)
+func (a ruleAccess[T]) Revoke(ctx context.Context, c *aiven.Client, mg T, r aiven.UserRef) error {
+	done, err := a.Revoked(ctx, c, mg, r)
+	if err != nil || done {
+		return err
 	}
+	c.SubmitRules(r, nil)
 	return nil
 }
 
@@ -146,5 +152,5 @@ func (a ruleAccess[T]) Revoked(ctx context.Context, c *aiven.Client, mg T, r aiv
 	if err != nil {
 		return false, errors.Wrap(err, "cannot get access rules")
 	}
-	return !s.Pending && len(s.Rules) == 0, nil
+	return s.Known && !s.Pending && len(s.Rules) == 0, nil
 }

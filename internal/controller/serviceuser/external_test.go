@@ -212,13 +212,14 @@ func lifecycle[T ServiceUser](t *testing.T, p place, k Kind[T]) {
 	now := metav1.Now()
 	mg.SetDeletionTimestamp(&now)
 	poll(t, func() error {
+		o, err := e.Observe(ctx, mg)
+		if err != nil || !o.ResourceExists {
+			return err
+		}
 		if _, err := e.Delete(ctx, mg); err != nil {
 			return err
 		}
-		if o, err := e.Observe(ctx, mg); err != nil || o.ResourceExists {
-			return errors.Errorf("Observe after Delete: the user or its access still exists (%v)", err)
-		}
-		return nil
+		return errors.New("the user or its access still exists after Delete")
 	})
 }
 
