@@ -35,6 +35,7 @@ func main() {
 	app.Flag("allowed-base-urls", "Base URLs of the Aiven API, separated by commas, that a namespaced ProviderConfig may use beside https://api.aiven.io.").StringVar(&allowed)
 	app.Flag("metrics-address", "Address of the metrics, \"0\" for none.").Default(":8080").StringVar(&o.MetricsAddress)
 	app.Flag("health-address", "Address of /healthz and /readyz, \"0\" for none.").Default(":8081").StringVar(&o.HealthAddress)
+	app.Flag("pprof-address", "Address of Go profiles for whoever looks for a bottleneck, \"0\" for none.").Default("0").StringVar(&o.PprofAddress)
 	kingpin.MustParse(app.Parse(os.Args[1:]))
 
 	if allowed != "" {

@@ -38,7 +38,7 @@ func TestMissing(t *testing.T) {
 		"OpenSearch":      {reason: "OpenSearch without dashboards is complete.", part: openSearchPart()},
 		"Valkey":          {reason: "Valkey without a replica is complete.", part: valkeyPart("a")},
 		"ValkeyReplica":   {reason: "Valkey with a replica is complete.", part: valkeyWithReplica("a")},
-		"Unknown":         {reason: "Nothing is known of an unknown service.", part: Part{Service: "Redis"}},
+		"Unknown":         {reason: "A user of any service has a name, a password and a CA.", part: Part{Service: "Redis"}, want: []string{"clusterCA", "password", "username"}},
 		"EmptyValue":      {reason: "Aiven's password is empty for a while.", part: Part{Service: OpenSearch, Details: openSearchPart().Details.with(KeyPassword, "")}, want: []string{"password"}},
 		"Redacted":        {reason: "A redacted password is no password.", part: Part{Service: OpenSearch, Details: openSearchPart().Details.with(KeyPassword, "<redacted>")}, want: []string{"password"}},
 		"RedactedWithin":  {reason: "An address with a redacted part is no address.", part: Part{Service: Valkey, Details: valkeyPart("a").Details.with(KeyURI, "valkeys://u:<redacted>@h:1")}, want: []string{"uri"}},

@@ -94,18 +94,14 @@ type Part struct {
 // Missing returns, sorted, the keys of the connection details that this part
 // lacks before it may be published. A value that is empty or redacted is
 // lacking. What a service may do without (a schema registry, dashboards, a
-// replica) is lacking only when it is there in part. Missing returns nil when
-// the part is complete or its service is not known.
+// replica) is lacking only when it is there in part. Of a
+// service that is not known a username, a password and the CA are wanted.
+// Missing returns nil when the part is complete.
 func (p Part) Missing() []string {
-	rows := entries(p.Service)
-	if rows == nil {
-		return nil
-	}
-
 	// Whatever the service publishes: no user goes without a password, and
 	// every Secret holds the CA.
 	wanted := []string{KeyUsername, KeyPassword, KeyCA}
-	for _, e := range rows {
+	for _, e := range entries(p.Service) {
 		if e.from != "" && p.publishes(e) {
 			wanted = append(wanted, e.from)
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/pkg/errors"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/controller/application"
 	"github.com/provider-aiven/provider-aiven/internal/controller/config"
 	"github.com/provider-aiven/provider-aiven/internal/controller/serviceuser"
@@ -40,20 +40,27 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 	resolver := providerconfig.NewResolver(mgr.GetClient(), secrets, clients, d.AllowedBaseURLs)
 	users := serviceuser.Dependencies{Resolver: resolver, Clients: clients, Secrets: secrets}
 
-	for _, setup := range []func() error{
-		func() error {
-			return config.Setup(mgr, o, &v1alpha1.KafkaServiceUserList{}, &v1alpha1.OpenSearchServiceUserList{}, &v1alpha1.ValkeyServiceUserList{})
-		},
-		func() error { return serviceuser.Setup(ctx, mgr, o, users, serviceuser.Kafka()) },
-		func() error { return serviceuser.Setup(ctx, mgr, o, users, serviceuser.OpenSearch()) },
-		func() error { return serviceuser.Setup(ctx, mgr, o, users, serviceuser.Valkey()) },
-		func() error {
-			return application.Setup(ctx, mgr, o, application.Dependencies{Configs: resolver, Metrics: d.Metrics})
-		},
-	} {
-		if err := setup(); err != nil {
-			return err
-		}
+	// One line for each service.
+	kinds := []kind{
+		serviceuser.Kafka(),
+		serviceuser.OpenSearch(),
+		serviceuser.Valkey(),
 	}
-	return nil
+	lists := make([]client.ObjectList, 0, len(kinds))
+	for _, k := range kinds {
+		if err := k.Setup(ctx, mgr, o, users); err != nil {
+			return err //nolint:wrapcheck // It says what cannot be set up.
+		}
+		lists = append(lists, k.List())
+	}
+	if err := config.Setup(mgr, o, lists...); err != nil {
+		return err //nolint:wrapcheck // It says what cannot be set up.
+	}
+	return application.Setup(ctx, mgr, o, application.Dependencies{Configs: resolver, Metrics: d.Metrics}) //nolint:wrapcheck // It says what cannot be set up.
+}
+
+// A kind of service user.
+type kind interface {
+	Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d serviceuser.Dependencies) error
+	List() client.ObjectList
 }

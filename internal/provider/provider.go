@@ -63,6 +63,8 @@ type Options struct {
 	// MetricsAddress and HealthAddress to listen on. "0", the default for both,
 	// listens on none.
 	MetricsAddress, HealthAddress string
+	// PprofAddress serves Go profiles. "0", the default, serves none.
+	PprofAddress string
 	// LeaderElection makes sure that one of several replicas works.
 	LeaderElection bool
 	// LeaderElectionNamespace holds the lease. Default: the pod's.
@@ -86,6 +88,7 @@ func (o Options) withDefaults() Options {
 	o.Workers = orDefault(o.Workers, DefaultWorkers)
 	o.MetricsAddress = orDefault(o.MetricsAddress, "0")
 	o.HealthAddress = orDefault(o.HealthAddress, "0")
+	o.PprofAddress = orDefault(o.PprofAddress, "0")
 	if o.Registry == nil {
 		o.Registry = ctrlmetrics.Registry
 	}
@@ -173,6 +176,7 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		Scheme:                        scheme,
 		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
 		HealthProbeBindAddress:        o.HealthAddress,
+		PprofBindAddress:              o.PprofAddress,
 		LeaderElection:                o.LeaderElection,
 		LeaderElectionID:              "crossplane-leader-election-provider-aiven",
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,

@@ -66,7 +66,7 @@ func measure(ctx context.Context, p Programs, c Config, n int) (Result, error) {
 	if err := r.burst(ctx, c, l, apps); err != nil {
 		return Result{}, err
 	}
-	say("all Secrets after %s; one more, %d times", seconds(r.All), 2*c.Samples)
+	sayf("all Secrets after %s; one more, %d times", seconds(r.All), 2*c.Samples)
 	for i := range c.Samples {
 		for _, team := range []string{"", team(i % c.Teams)} {
 			a, d, err := oneMore(ctx, c, l, team, i)
@@ -101,7 +101,7 @@ func (r *Result) burst(ctx context.Context, c Config, l *Load, apps []*v1.AivenA
 	if err != nil {
 		return err
 	}
-	say("creating")
+	sayf("creating")
 	within, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	if r.Each, r.All, err = l.Run(within, c.Creators, apps); err != nil {
@@ -207,7 +207,7 @@ func quantile[T cmp.Ordered](sorted []T, q float64) T {
 }
 
 // lost returns an error that says what was lost, if anything was.
-func (r Result) lost() error {
+func (r *Result) lost() error {
 	for _, c := range []Check{r.Check, r.Final} {
 		if c != (Check{}) {
 			return errors.Errorf("with %d applications something was lost: %+v", r.Applications, c)
@@ -216,4 +216,4 @@ func (r Result) lost() error {
 	return nil
 }
 
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "  "+format+"\n", args...) }
+func sayf(format string, args ...any) { fmt.Fprintf(os.Stderr, "  "+format+"\n", args...) }

@@ -37,8 +37,8 @@ type Report struct {
 
 // Lost returns an error when any run lost something.
 func (r Report) Lost() error {
-	for _, result := range r.Results {
-		if err := result.lost(); err != nil {
+	for i := range r.Results {
+		if err := r.Results[i].lost(); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,10 +117,7 @@ func TestSecrets(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			d := map[string][]byte{}
-			for k, v := range good {
-				d[k] = v
-			}
+			d := maps.Clone(good)
 			for k, v := range tc.change {
 				d[k] = []byte(v)
 			}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
-	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
 
@@ -41,12 +40,6 @@ type section struct {
 	secretName string
 	target     target
 	build      func(p v1alpha1.ServiceUserParameters) composed
-}
-
-// composed is a managed resource that can be made and compared.
-type composed interface {
-	resource.ModernManaged
-	GetServiceUserParameters() v1alpha1.ServiceUserParameters
 }
 
 // label names the section in labels, in object names and to users.

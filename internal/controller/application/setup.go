@@ -4,6 +4,7 @@ package application
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,7 +69,6 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		written:          &writes{},
 		keyStorePassword: d.KeyStorePassword,
 	}
-	kinds := []client.Object{&v1alpha1.KafkaServiceUser{}, &v1alpha1.OpenSearchServiceUser{}, &v1alpha1.ValkeyServiceUser{}}
 	opts := o.ForControllerRuntime()
 	opts.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstDelay, maxDelay)
 	b := ctrl.NewControllerManagedBy(mgr).
@@ -79,7 +79,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		Watches(&v1alpha1.ClusterProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	for _, k := range kinds {
-		if err := mgr.GetFieldIndexer().IndexField(ctx, k, indexApplication, func(o client.Object) []string {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, k.new(), indexApplication, func(o client.Object) []string {
 			if n := applicationOf(o); n != "" {
 				return []string{n}
 			}
@@ -87,7 +87,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		}); err != nil {
 			return errors.Wrap(err, "cannot index managed resources by application")
 		}
-		b = b.Watches(k, handler.EnqueueRequestsFromMapFunc(toApplication), builder.WithPredicates(readyChanged()))
+		b = b.Watches(k.new(), handler.EnqueueRequestsFromMapFunc(toApplication), builder.WithPredicates(readyChanged()))
 	}
 	src, err := r.connectionSecrets(mgr)
 	if err != nil {
@@ -178,17 +178,11 @@ func (r *Reconciler) ofConnectionSecret(ctx context.Context, s client.Object) []
 	if owner == nil {
 		return nil
 	}
-	var mg client.Object
-	switch owner.Kind {
-	case v1alpha1.KafkaServiceUserKind:
-		mg = &v1alpha1.KafkaServiceUser{}
-	case v1alpha1.OpenSearchServiceUserKind:
-		mg = &v1alpha1.OpenSearchServiceUser{}
-	case v1alpha1.ValkeyServiceUserKind:
-		mg = &v1alpha1.ValkeyServiceUser{}
-	default:
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == owner.Kind })
+	if i < 0 {
 		return nil
 	}
+	mg := kinds[i].new()
 	if err := r.client.Get(ctx, types.NamespacedName{Namespace: s.GetNamespace(), Name: owner.Name}, mg); err != nil {
 		return nil
 	}

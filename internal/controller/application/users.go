@@ -26,11 +26,6 @@ const indexApplication = "application"
 // reached: there are 46,656 for each application.
 const maxAttempts = 1000
 
-// lists returns an empty list of each kind of managed resource.
-func lists() []client.ObjectList {
-	return []client.ObjectList{&v1alpha1.KafkaServiceUserList{}, &v1alpha1.OpenSearchServiceUserList{}, &v1alpha1.ValkeyServiceUserList{}}
-}
-
 // applicationOf returns the name of the application that an object was composed
 // or published for.
 func applicationOf(o metav1.Object) string { return o.GetAnnotations()[v1.AnnotationApplication] }
@@ -38,7 +33,8 @@ func applicationOf(o metav1.Object) string { return o.GetAnnotations()[v1.Annota
 // observe returns the managed resources of an application by service and name.
 func (r *Reconciler) observe(ctx context.Context, app *v1.AivenApplication) (map[string]composed, error) {
 	out := make(map[string]composed)
-	for _, l := range lists() {
+	for _, k := range kinds {
+		l := k.list()
 		if err := r.client.List(ctx, l, client.InNamespace(app.GetNamespace()), client.MatchingFields{indexApplication: app.GetName()}); err != nil {
 			return nil, errors.Wrap(err, "cannot list managed resources")
 		}
@@ -47,25 +43,6 @@ func (r *Reconciler) observe(ctx context.Context, app *v1.AivenApplication) (map
 		}
 	}
 	return out, nil
-}
-
-func items(l client.ObjectList) []composed {
-	var out []composed
-	switch l := l.(type) {
-	case *v1alpha1.KafkaServiceUserList:
-		for i := range l.Items {
-			out = append(out, &l.Items[i])
-		}
-	case *v1alpha1.OpenSearchServiceUserList:
-		for i := range l.Items {
-			out = append(out, &l.Items[i])
-		}
-	case *v1alpha1.ValkeyServiceUserList:
-		for i := range l.Items {
-			out = append(out, &l.Items[i])
-		}
-	}
-	return out
 }
 
 // key tells managed resources of different kinds with one name apart.

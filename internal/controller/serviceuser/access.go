@@ -27,8 +27,8 @@ type AccessState struct {
 
 // Access is how users of a service are granted what they may do.
 type Access[T ServiceUser] interface {
-	// Initial returns the access control to send when the user is created. The
-	// zero value sends none.
+	// Initial returns the access control to send when the user is created, which
+	// is then all that is needed. The zero value sends none.
 	Initial(mg T) aiven.AccessControl
 	// Observe tells whether the user may do what is asked for.
 	Observe(ctx context.Context, c *aiven.Client, mg T, u observedUser) (AccessState, error)

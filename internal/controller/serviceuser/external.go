@@ -154,7 +154,8 @@ func (e *external[T]) details(ctx context.Context, s *aiven.Service, u aiven.Use
 // reconcile recorded that it was about to create it; its answer was lost.
 func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreation, error) {
 	ref := userRef(mg)
-	u, err := e.aiven.CreateUser(ctx, ref, e.kind.Access.Initial(mg))
+	initial := e.kind.Access.Initial(mg)
+	u, err := e.aiven.CreateUser(ctx, ref, initial)
 	if errors.Is(err, aiven.ErrUserExists) {
 		u, err = e.resume(ctx, mg, ref)
 	}
@@ -167,9 +168,11 @@ func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreatio
 		return managed.ExternalCreation{}, errors.Wrap(err, "cannot get service")
 	}
 	mg.SetServiceUserObservation(observation(s, u))
-	if err := e.kind.Access.Ensure(ctx, e.aiven, mg, ref); err != nil {
-		e.refusals.record(mg, notReady(mg, err))
-		return managed.ExternalCreation{}, errors.Wrap(err, "cannot grant access")
+	if initial.IsZero() {
+		if err := e.kind.Access.Ensure(ctx, e.aiven, mg, ref); err != nil {
+			e.refusals.record(mg, notReady(mg, err))
+			return managed.ExternalCreation{}, errors.Wrap(err, "cannot grant access")
+		}
 	}
 	details, missing, err := e.details(ctx, s, u)
 	if err != nil || len(missing) > 0 {

@@ -247,6 +247,9 @@ func TestSteadyStateCallsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	settled(t, e, mg)
+	if got := p.sim.Stats().ByOperation["UpdateUser"].Calls; got > 0 {
+		t.Errorf("a new user with access control took %d updates, want none: it is created with it", got)
+	}
 	p.sim.ResetRequests()
 	for range 100 {
 		if o, err := e.Observe(t.Context(), mg); err != nil || !o.ResourceUpToDate || len(o.ConnectionDetails) == 0 {

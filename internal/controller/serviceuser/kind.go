@@ -8,6 +8,7 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
@@ -42,6 +43,9 @@ type Kind[T ServiceUser] struct {
 	// user. Those that every service has are added to them. It must be pure.
 	Details func(s *aiven.Service, u aiven.User) connection.Details
 }
+
+// List returns an empty list of this kind.
+func (k Kind[T]) List() client.ObjectList { return k.NewList() }
 
 // address adds the host, port and URI of a component under the supplied keys,
 // of which empty ones are left out. It adds nothing when the service has no such

@@ -51,8 +51,8 @@ type Dependencies struct {
 	Secrets *providerconfig.Secrets
 }
 
-// Setup adds a controller for one kind of service user.
-func Setup[T ServiceUser](ctx context.Context, mgr ctrl.Manager, o controller.Options, d Dependencies, k Kind[T]) error {
+// Setup adds the controller of this kind of service user.
+func (k Kind[T]) Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Dependencies) error {
 	name := managed.ControllerName(k.GVK.GroupKind().String())
 	if err := index(ctx, mgr, k); err != nil {
 		return err
