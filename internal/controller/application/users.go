@@ -16,7 +16,9 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
 // indexApplication is the cache index of managed resources by application.
@@ -56,6 +58,7 @@ func (r *Reconciler) apply(ctx context.Context, app *v1.AivenApplication, d desi
 	if !ok {
 		mg := d.object
 		mg.SetOwnerReferences([]metav1.OwnerReference{owner})
+		r.reserve(ctx, app, d)
 		err := r.client.Create(ctx, mg)
 		if kerrors.IsAlreadyExists(err) {
 			// The cache is behind, or the name belongs to somebody else.
@@ -95,6 +98,32 @@ func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desi
 		return nil, reasoned(v1.ReasonSyncFailed, "A managed resource %s exists already and was not made for this application. Rename or delete it.", d.object.GetName())
 	}
 	return have, nil
+}
+
+// reserve gives a new managed resource a username that nobody has, and records
+// with it that the user is about to be created. To record it here, after having
+// looked and in the write that makes the resource, spares a write later. When it
+// cannot be seen who has the name, the resource looks for itself.
+func (r *Reconciler) reserve(ctx context.Context, app *v1.AivenApplication, d desiredUser) {
+	ref := providerconfig.RefOf(*d.object.GetProviderConfigReference(), app.GetNamespace())
+	c, err := r.configs.Connect(ctx, ref)
+	if err != nil {
+		return
+	}
+	s, err := c.Service(ctx, aiven.ServiceRef{Project: d.target.project, Service: d.target.service})
+	if err != nil {
+		return
+	}
+	for i := range maxAttempts {
+		name := generatedUsername(app, d.section, i)
+		if _, taken := s.User(name); taken {
+			continue
+		}
+		meta.SetExternalName(d.object, name)
+		meta.AddAnnotations(d.object, map[string]string{v1.AnnotationGeneratedUsername: name})
+		meta.SetExternalCreatePending(d.object, r.now())
+		return
+	}
 }
 
 // overlay sets what the application decides on an existing managed resource.

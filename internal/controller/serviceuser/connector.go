@@ -34,6 +34,7 @@ type connector[T ServiceUser] struct {
 	usage    Tracker
 	live     client.Reader
 	refusals *refusals
+	attempts *attempts
 }
 
 // Connect returns an external client that uses the token of the managed
@@ -56,7 +57,7 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 		mg.SetConditions(notReady(mg, err))
 		return nil, err //nolint:wrapcheck // It says what cannot be got, and the reconciler that connecting failed.
 	}
-	return &external[T]{kind: c.kind, aiven: cl, live: c.live, refusals: c.refusals}, nil
+	return &external[T]{kind: c.kind, aiven: cl, live: c.live, refusals: c.refusals, attempts: c.attempts}, nil
 }
 
 // track records the use of the configuration. What is being deleted needs no new

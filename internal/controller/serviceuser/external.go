@@ -32,16 +32,17 @@ type external[T ServiceUser] struct {
 	aiven    *aiven.Client
 	live     client.Reader
 	refusals *refusals
+	attempts *attempts
 
-	// attempted is whether an earlier reconcile recorded that it was about to
-	// create the user. Known after Observe.
+	// attempted is whether the user may have been created by an earlier attempt.
+	// Known after Observe.
 	attempted bool
 }
 
 // Observe reads the snapshot of the service and returns complete connection
 // details. It makes a call to Aiven only when the snapshot is too old.
 func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObservation, error) {
-	e.attempted = pending(mg)
+	e.attempted = e.attempts.before(mg)
 	ref := userRef(mg)
 	s, err := e.service(ctx, mg, ref)
 	if err != nil {
@@ -151,7 +152,7 @@ func (e *external[T]) details(ctx context.Context, s *aiven.Service, u aiven.Use
 }
 
 // Create makes the user. A user that exists already is ours only if an earlier
-// reconcile recorded that it was about to create it; its answer was lost.
+// attempt may have created it, whose answer was lost.
 func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreation, error) {
 	ref := userRef(mg)
 	initial := e.kind.Access.Initial(mg)
@@ -159,6 +160,7 @@ func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreatio
 	if errors.Is(err, aiven.ErrUserExists) {
 		u, err = e.resume(ctx, mg, ref)
 	}
+	e.attempts.ended(mg, err)
 	if err != nil {
 		e.refusals.record(mg, notReady(mg, err))
 		return managed.ExternalCreation{}, errors.Wrap(err, "cannot create user")

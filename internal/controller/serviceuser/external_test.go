@@ -95,7 +95,7 @@ func (liveNothing) Get(context.Context, client.ObjectKey, client.Object, ...clie
 }
 
 func externalFor[T ServiceUser](p place, k Kind[T]) *external[T] {
-	return &external[T]{kind: k, aiven: p.client, live: liveNothing{}, refusals: &refusals{}}
+	return &external[T]{kind: k, aiven: p.client, live: liveNothing{}, refusals: &refusals{}, attempts: newAttempts(time.Now().Add(-time.Hour))}
 }
 
 // prepare gives a managed resource what the controller would have given it.
@@ -316,6 +316,47 @@ func TestOwnership(t *testing.T) {
 			o, err := externalFor(p, Kafka()).Observe(t.Context(), mg)
 			if got := errors.Is(err, errTaken); got != tc.taken || o.ResourceExists != tc.exists {
 				t.Errorf("%s: got %+v, %v", tc.reason, o, err)
+			}
+		})
+	}
+}
+
+// TestUserExists: a user that exists when it should be created is ours only when
+// an earlier attempt may have made it.
+func TestUserExists(t *testing.T) {
+	now := time.Now()
+	cases := map[string]struct {
+		reason  string
+		created time.Time
+		failed  bool
+		ours    bool
+	}{
+		"FirstAttempt":   {reason: "This process never tried: somebody else was faster.", created: now},
+		"AnswerLost":     {reason: "This process tried and does not know what came of it.", created: now, failed: true, ours: true},
+		"EarlierProcess": {reason: "An earlier process recorded that it was about to.", created: now.Add(-2 * time.Hour), ours: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := simulated(t)
+			mg := Kafka().New()
+			prepare(mg, v1alpha1.ServiceUserParameters{Project: "p", ServiceName: "the-kafka"})
+			mg.SetUID("uid")
+			mg.SetCreationTimestamp(metav1.NewTime(tc.created))
+			meta.SetExternalCreatePending(mg, tc.created)
+			e := externalFor(p, Kafka())
+			if tc.failed {
+				e.attempts.ended(mg, aiven.ErrUnavailable)
+			}
+			if _, err := e.Observe(t.Context(), mg); err != nil {
+				t.Fatal(err)
+			}
+			p.sim.AddUser("p", "the-kafka", meta.GetExternalName(mg))
+			_, err := e.Create(t.Context(), mg)
+			if ours := err == nil; ours != tc.ours || !ours && !errors.Is(err, errTaken) {
+				t.Errorf("%s: got %v", tc.reason, err)
+			}
+			if got := taken(mg); got == tc.ours {
+				t.Errorf("%s: marked as taken: %v", tc.reason, got)
 			}
 		})
 	}

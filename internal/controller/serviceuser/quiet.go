@@ -23,11 +23,12 @@ import (
 type quietManager struct {
 	manager.Manager
 	refusals *refusals
+	secrets  *ownSecrets
 }
 
 // GetClient returns the quiet client.
 func (m quietManager) GetClient() client.Client {
-	return quietClient{Client: m.Manager.GetClient(), refusals: m.refusals}
+	return quietClient{Client: m.Manager.GetClient(), refusals: m.refusals, secrets: m.secrets}
 }
 
 // refusals are why users could not be created, by the UID of the managed
@@ -56,21 +57,47 @@ func (r *refusals) apply(o client.Object) {
 const markUnchanged = "aiven.nais.io/unchanged"
 
 // A quietClient leaves out writes of the managed reconciler that say nothing,
-// which are a third of all: an empty connection Secret before the user exists
-// (nobody must see one), one that holds what is to be published and something of
-// somebody else's, the status between the creation and the pass that follows at
+// which are a third of all: the record that a user is about to be created, where
+// it stands already; an empty connection Secret before the user exists (nobody
+// must see one), and one that holds what is to be published and something of
+// somebody else's; the status between the creation and the pass that follows at
 // once, and a status that is as it was.
 type quietClient struct {
 	client.Client
 	refusals *refusals
+	secrets  *ownSecrets
 }
 
 // Create creates the object, unless it is an empty connection Secret.
 func (c quietClient) Create(ctx context.Context, o client.Object, opts ...client.CreateOption) error {
-	if s, ok := o.(*corev1.Secret); ok && s.Type == resource.SecretTypeConnection && len(s.Data) == 0 {
+	s, ok := o.(*corev1.Secret)
+	if !ok || s.Type != resource.SecretTypeConnection {
+		return c.Client.Create(ctx, o, opts...) //nolint:wrapcheck // A decorator.
+	}
+	if len(s.Data) == 0 {
 		return nil
 	}
-	return c.Client.Create(ctx, o, opts...) //nolint:wrapcheck // A decorator.
+	want := s.Data
+	err := c.Client.Create(ctx, o, opts...)
+	c.secrets.wrote(s, want, err)
+	return err //nolint:wrapcheck // A decorator.
+}
+
+// Update updates the object, unless all it would do is to record anew that the
+// user is about to be created.
+func (c quietClient) Update(ctx context.Context, o client.Object, opts ...client.UpdateOption) error {
+	if pending(o) {
+		stored, ok := o.DeepCopyObject().(client.Object)
+		if ok && c.Client.Get(ctx, client.ObjectKeyFromObject(o), stored) == nil && pending(stored) {
+			meta.AddAnnotations(stored, map[string]string{
+				meta.AnnotationKeyExternalCreatePending: o.GetAnnotations()[meta.AnnotationKeyExternalCreatePending],
+			})
+			if equality.Semantic.DeepEqual(withoutStatus(stored), withoutStatus(o)) {
+				return nil
+			}
+		}
+	}
+	return c.Client.Update(ctx, o, opts...) //nolint:wrapcheck // A decorator.
 }
 
 // Get reads the object. The publisher reads a connection Secret into the one
@@ -80,21 +107,36 @@ func (c quietClient) Create(ctx context.Context, o client.Object, opts ...client
 // marked, for Patch to know.
 func (c quietClient) Get(ctx context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 	s, ok := o.(*corev1.Secret)
-	if !ok || s.Type != resource.SecretTypeConnection || len(s.Data) == 0 {
+	if !ok || s.Type != resource.SecretTypeConnection {
 		return c.Client.Get(ctx, key, o, opts...) //nolint:wrapcheck // A decorator.
 	}
 	want := s.Data
-	if err := c.Client.Get(ctx, key, s, opts...); err != nil {
+	if known, err := c.secrets.recall(key, want); known {
+		if err == nil {
+			markAsUnchanged(s)
+		}
+		return err
+	}
+	err := c.Client.Get(ctx, key, s, opts...)
+	c.secrets.read(key, err)
+	if err != nil {
 		return err //nolint:wrapcheck // A decorator.
+	}
+	if len(want) == 0 {
+		return nil
 	}
 	for k, v := range want {
 		if !bytes.Equal(s.Data[k], v) {
 			return nil
 		}
 	}
+	markAsUnchanged(s)
+	return nil
+}
+
+func markAsUnchanged(s *corev1.Secret) {
 	s.Data = nil
 	meta.AddAnnotations(s, map[string]string{markUnchanged: ""})
-	return nil
 }
 
 // Patch patches the object, unless Get found that there is nothing to change.
@@ -149,6 +191,15 @@ func (s quietStatus) unchanged(ctx context.Context, o client.Object) bool {
 func statusOf(o runtime.Object) (any, error) {
 	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
 	return u["status"], err
+}
+
+func withoutStatus(o client.Object) any {
+	u, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	if err != nil {
+		return err
+	}
+	delete(u, "status")
+	return u
 }
 
 // mergePatch returns a merge patch that sets one annotation.

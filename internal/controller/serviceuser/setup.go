@@ -93,6 +93,7 @@ func newReconciler[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Depe
 			kind:     k,
 			clients:  d.Resolver,
 			refusals: refused,
+			attempts: newAttempts(time.Now()),
 			usage:    resource.NewProviderConfigUsageTracker(mgr.GetClient(), &v1alpha1.ProviderConfigUsage{}),
 			live:     mgr.GetAPIReader(),
 		}),
@@ -111,7 +112,7 @@ func newReconciler[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Depe
 	if o.MetricOptions != nil && o.MetricOptions.MRMetrics != nil {
 		opts = append(opts, managed.WithMetricRecorder(o.MetricOptions.MRMetrics))
 	}
-	return managed.NewReconciler(quietManager{Manager: mgr, refusals: refused}, resource.ManagedKind(k.GVK), opts...)
+	return managed.NewReconciler(quietManager{Manager: mgr, refusals: refused, secrets: &ownSecrets{}}, resource.ManagedKind(k.GVK), opts...)
 }
 
 // pollInterval spreads polls, and looks at what is not ready sooner.
