@@ -86,6 +86,7 @@ func (c *Client) SubmitRules(ref UserRef, rules []Rule) {
 		}
 		close(old.done)
 	}
+	w.schedule.lastSubmit = c.opts.Now()
 	w.pending[ref.Username] = &ruleChange{rules: slices.Clone(rules), done: make(chan struct{})}
 	if !w.running {
 		w.running = c.spawn(w.run)

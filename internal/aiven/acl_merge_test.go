@@ -143,8 +143,11 @@ func TestACLSchedule(t *testing.T) {
 	}{
 		"Idle":        {"nothing to do", aclSchedule{interval: every, lastStart: start}, 0, 0, aclIdle, time.Time{}},
 		"First":       {"the first change is written at once", aclSchedule{interval: every}, 1, 0, aclBatch, time.Time{}},
-		"Next":        {"further ones are gathered", aclSchedule{interval: every, lastStart: start}, 3, 2, aclBatch, start.Add(every)},
-		"Verify":      {"looked at once more, later", aclSchedule{interval: every, lastStart: start}, 0, 2, aclVerify, start.Add(2 * every)},
+		"Next":        {"further ones are gathered", aclSchedule{interval: every, lastStart: start, lastSubmit: start}, 3, 2, aclBatch, start.Add(every)},
+		"Verify":      {"looked at once more, later", aclSchedule{interval: every, lastStart: start}, 0, 2, aclVerify, start.Add(10 * every)},
+		"Busy":        {"the longer changes keep coming, the more are gathered", aclSchedule{interval: every, lastStart: start, lastSubmit: start.Add(5 * every), streak: 1}, 3, 0, aclBatch, start.Add(6 * every)},
+		"Busiest":     {"up to twenty intervals", aclSchedule{interval: every, lastStart: start, lastSubmit: start.Add(19 * every), streak: 99}, 3, 0, aclBatch, start.Add(20 * every)},
+		"Quiet":       {"when no more come, those that wait are written", aclSchedule{interval: every, lastStart: start, lastSubmit: start.Add(every), streak: 99}, 3, 0, aclBatch, start.Add(4 * every)},
 		"Failed":      {"backing off begins shorter than the interval", aclSchedule{interval: every, lastStart: start, lastFail: start, failures: 1}, 1, 0, aclBatch, start.Add(firstBackoff)},
 		"FailedMore":  {"it doubles", aclSchedule{interval: every, lastStart: start, lastFail: start, failures: 3}, 1, 0, aclBatch, start.Add(4 * firstBackoff)},
 		"FailedOften": {"up to its longest", aclSchedule{interval: every, lastStart: start, lastFail: start, failures: 1000}, 1, 0, aclBatch, start.Add(lastBackoff)},
@@ -156,5 +159,23 @@ func TestACLSchedule(t *testing.T) {
 				t.Errorf("%s: got %v at %v, want %v at %v", tc.reason, action, at, tc.action, tc.at)
 			}
 		})
+	}
+}
+
+func TestACLScheduleStreak(t *testing.T) {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	s := aclSchedule{interval: time.Second}
+	var gaps []time.Duration
+	for range 5 {
+		s.started(now)
+		gaps = append(gaps, s.gap())
+		now = now.Add(s.gap())
+	}
+	if diff := cmp.Diff([]time.Duration{1e9, 6e9, 15e9, 20e9, 20e9}, gaps); diff != "" {
+		t.Errorf("gaps while batch follows batch: -want, +got:\n%s", diff)
+	}
+	s.started(now.Add(time.Hour))
+	if s.gap() != time.Second {
+		t.Errorf("after a quiet time the gap is %v, want 1s", s.gap())
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 func ruleWait(t *testing.T, c *Client, ref UserRef) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return c.WaitRules(ctx, ref)
 }

@@ -94,7 +94,7 @@ func (h *Harness) StartProvider() {
 		PollInterval: 2 * time.Second, Registry: h.Registry, AllowedBaseURLs: []string{h.URL}, //nolint:mnd // Soon.
 		Logger: logging.NewLogrLogger(zl), SkipNameValidation: true, UserAgent: "harness",
 		Aiven: func(o *aiven.Options) {
-			o.ErrorTTL, o.SettleTime, o.ACLInterval = 200*time.Millisecond, time.Second, 200*time.Millisecond //nolint:mnd // Soon.
+			o.ErrorTTL, o.SettleTime, o.ACLInterval = 200*time.Millisecond, time.Second, 50*time.Millisecond //nolint:mnd // Soon.
 			o.CallTimeout = 2 * time.Second                                                                   //nolint:mnd // Soon.
 		},
 	}

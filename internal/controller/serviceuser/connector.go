@@ -4,10 +4,13 @@ package serviceuser
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,7 +38,18 @@ type connector[T ServiceUser] struct {
 	live     client.Reader
 	refusals *refusals
 	attempts *attempts
+	tracked  sync.Map // use by the UID of the managed resource
 }
+
+// A use of a configuration that was recorded.
+type use struct {
+	ref xpv2.ProviderConfigReference
+	at  time.Time
+}
+
+// trackAgain is how long a recorded use is taken for granted. The cache may not
+// show it yet when a new managed resource is looked at a second time.
+const trackAgain = time.Minute
 
 // Connect returns an external client that uses the token of the managed
 // resource's configuration. Clients are shared: it makes no call to Aiven.
@@ -65,9 +79,17 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 // would keep the managed resource, and with it the namespace, for ever.
 func (c *connector[T]) track(ctx context.Context, mg T) error {
 	if meta.WasDeleted(mg) {
+		c.tracked.Delete(mg.GetUID())
+		return nil
+	}
+	ref := mg.GetProviderConfigReference()
+	if u, ok := c.tracked.Load(mg.GetUID()); ok && ref != nil && u.(use).ref == *ref && time.Since(u.(use).at) < trackAgain { //nolint:forcetypeassert // Nothing else is stored.
 		return nil
 	}
 	err := c.usage.Track(ctx, mg)
+	if err == nil && ref != nil {
+		c.tracked.Store(mg.GetUID(), use{ref: *ref, at: time.Now()})
+	}
 	if err != nil && kerrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return nil
 	}

@@ -59,7 +59,7 @@ func simulated(t *testing.T) place {
 	}
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
-	p.client = newClient(t, aiven.Options{Token: "t", BaseURL: server.URL, ACLInterval: 50 * time.Millisecond, ErrorTTL: 50 * time.Millisecond})
+	p.client = newClient(t, aiven.Options{Token: "t", BaseURL: server.URL, ACLInterval: 10 * time.Millisecond, ErrorTTL: 50 * time.Millisecond})
 	return p
 }
 
