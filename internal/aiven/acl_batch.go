@@ -20,7 +20,7 @@ const (
 
 // batchGaps are the least times between the starts of batches of one service, in ACL intervals: two users that are made
 // together wait little, and a thousand cost few calls. They begin anew when the service was quiet.
-var batchGaps = [...]time.Duration{1, 6, 15, 20}
+var batchGaps = [...]time.Duration{1, 8, 20}
 
 // quietAfter is how many ACL intervals without a new change end a burst: what waits then is written without waiting for more.
 const quietAfter = 3

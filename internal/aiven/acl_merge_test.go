@@ -145,7 +145,7 @@ func TestACLSchedule(t *testing.T) {
 		"First":       {"the first change is written at once", aclSchedule{interval: every}, 1, 0, aclBatch, time.Time{}},
 		"Next":        {"further ones are gathered", aclSchedule{interval: every, lastStart: start, lastSubmit: start}, 3, 2, aclBatch, start.Add(every)},
 		"Verify":      {"looked at once more, later", aclSchedule{interval: every, lastStart: start}, 0, 2, aclVerify, start.Add(10 * every)},
-		"Busy":        {"the longer changes keep coming, the more are gathered", aclSchedule{interval: every, lastStart: start, lastSubmit: start.Add(5 * every), streak: 1}, 3, 0, aclBatch, start.Add(6 * every)},
+		"Busy":        {"the longer changes keep coming, the more are gathered", aclSchedule{interval: every, lastStart: start, lastSubmit: start.Add(8 * every), streak: 1}, 3, 0, aclBatch, start.Add(8 * every)},
 		"Busiest":     {"up to twenty intervals", aclSchedule{interval: every, lastStart: start, lastSubmit: start.Add(19 * every), streak: 99}, 3, 0, aclBatch, start.Add(20 * every)},
 		"Quiet":       {"when no more come, those that wait are written", aclSchedule{interval: every, lastStart: start, lastSubmit: start.Add(every), streak: 99}, 3, 0, aclBatch, start.Add(4 * every)},
 		"Failed":      {"backing off begins shorter than the interval", aclSchedule{interval: every, lastStart: start, lastFail: start, failures: 1}, 1, 0, aclBatch, start.Add(firstBackoff)},
@@ -171,7 +171,7 @@ func TestACLScheduleStreak(t *testing.T) {
 		gaps = append(gaps, s.gap())
 		now = now.Add(s.gap())
 	}
-	if diff := cmp.Diff([]time.Duration{1e9, 6e9, 15e9, 20e9, 20e9}, gaps); diff != "" {
+	if diff := cmp.Diff([]time.Duration{1e9, 8e9, 20e9, 20e9, 20e9}, gaps); diff != "" {
 		t.Errorf("gaps while batch follows batch: -want, +got:\n%s", diff)
 	}
 	s.started(now.Add(time.Hour))

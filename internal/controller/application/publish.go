@@ -34,6 +34,8 @@ type published struct {
 	at         time.Time
 	uid        types.UID
 	changed    bool
+	// again is whether somebody else wrote the Secret at the same time.
+	again bool
 }
 
 // publish makes sure that a Secret holds what the parts render to. It writes the
@@ -77,12 +79,14 @@ func (r *Reconciler) publish(ctx context.Context, app *v1.AivenApplication, name
 			WithAPIVersion(v1.SchemeGroupVersion.String()).WithKind(v1.AivenApplicationKind).
 			WithName(app.GetName()).WithUID(app.GetUID()).WithController(true).WithBlockOwnerDeletion(true))
 	}
+	key := client.ObjectKey{Namespace: app.GetNamespace(), Name: name}
+	r.written.begin(key)
 	stored, err := r.applySecret(ctx, s)
+	others := r.written.end(key, stored.GetResourceVersion())
 	if err != nil {
 		return published{}, errors.Wrapf(err, "cannot publish Secret %s", name)
 	}
-	r.written.remember(client.ObjectKeyFromObject(stored), stored.GetResourceVersion())
-	return published{name: name, hash: hash, at: at, uid: stored.GetUID(), changed: true}, nil
+	return published{name: name, hash: hash, at: at, uid: stored.GetUID(), changed: true, again: others}, nil
 }
 
 // applySecret applies a Secret and returns it as it is stored. The client's own

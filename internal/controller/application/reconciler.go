@@ -103,6 +103,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		// The error is in the status; the work queue backs off.
 		return reconcile.Result{}, o.err
 	}
+	if o.again {
+		return reconcile.Result{RequeueAfter: firstDelay}, nil
+	}
 	return reconcile.Result{RequeueAfter: r.nextLook(app)}, nil
 }
 
@@ -142,6 +145,7 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 	return outcome{
 		reason: v1.ReasonAvailable, message: notes(objects),
 		users: usersStatus(wanted, objects), secrets: secretsStatus(secrets), notAfter: firstEnd(objects),
+		again: slices.ContainsFunc(secrets, func(p published) bool { return p.again }),
 	}
 }
 

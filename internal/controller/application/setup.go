@@ -5,7 +5,6 @@ package application
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
@@ -187,41 +186,4 @@ func (r *Reconciler) ofConnectionSecret(ctx context.Context, s client.Object) []
 		return nil
 	}
 	return toApplication(ctx, mg)
-}
-
-// writes remembers the versions of Secrets that we wrote, so that the events of
-// our own writes do not lead to another reconcile.
-type writes struct {
-	mu sync.Mutex
-	by map[types.NamespacedName]string
-}
-
-func (w *writes) remember(n types.NamespacedName, version string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.by == nil {
-		w.by = make(map[types.NamespacedName]string)
-	}
-	w.by[n] = version
-}
-
-// others lets through the events of what others did to Secrets.
-func (w *writes) others() predicate.Predicate {
-	own := func(o client.Object) bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.by[client.ObjectKeyFromObject(o)] == o.GetResourceVersion()
-	}
-	return predicate.Funcs{
-		CreateFunc: func(e ctrlevent.CreateEvent) bool { return !own(e.Object) },
-		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
-			return e.ObjectOld.GetResourceVersion() != e.ObjectNew.GetResourceVersion() && !own(e.ObjectNew)
-		},
-		DeleteFunc: func(e ctrlevent.DeleteEvent) bool {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			delete(w.by, client.ObjectKeyFromObject(e.Object))
-			return true
-		},
-	}
 }

@@ -28,6 +28,8 @@ type outcome struct {
 	// users and secrets are what is published; nil leaves the status as it is.
 	users   []v1.UserStatus
 	secrets []v1.SecretStatus
+	// again asks for another look at once.
+	again bool
 	// notAfter is when the first certificate ends.
 	notAfter *metav1.Time
 }

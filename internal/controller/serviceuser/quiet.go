@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
@@ -167,7 +168,8 @@ func (s quietStatus) Update(ctx context.Context, o client.Object, opts ...client
 		return nil
 	}
 	s.refusals.apply(o)
-	if s.unchanged(ctx, o) {
+	cached, ok := o.DeepCopyObject().(client.Object)
+	if ok && s.reader.Get(ctx, client.ObjectKeyFromObject(o), cached) == nil && (unchanged(cached, o) || early(cached, o)) {
 		return nil
 	}
 	return s.SubResourceWriter.Update(ctx, o, opts...) //nolint:wrapcheck // A decorator.
@@ -175,9 +177,8 @@ func (s quietStatus) Update(ctx context.Context, o client.Object, opts ...client
 
 // unchanged tells whether the status is that of the same version in the cache.
 // An object that was changed since the cache saw it is never unchanged.
-func (s quietStatus) unchanged(ctx context.Context, o client.Object) bool {
-	cached, ok := o.DeepCopyObject().(client.Object)
-	if !ok || s.reader.Get(ctx, client.ObjectKeyFromObject(o), cached) != nil || cached.GetResourceVersion() != o.GetResourceVersion() {
+func unchanged(cached, o client.Object) bool {
+	if cached.GetResourceVersion() != o.GetResourceVersion() {
 		return false
 	}
 	was, err := statusOf(cached)
@@ -186,6 +187,18 @@ func (s quietStatus) unchanged(ctx context.Context, o client.Object) bool {
 	}
 	is, err := statusOf(o)
 	return err == nil && equality.Semantic.DeepEqual(was, is)
+}
+
+// early tells whether all that a first status would say is that the user is
+// being created, which for a resource this young goes without saying. It will be
+// looked at again before long.
+func early(cached, o client.Object) bool {
+	was, ok1 := cached.(resource.Conditioned)
+	is, ok2 := o.(resource.Conditioned)
+	return ok1 && ok2 && time.Since(o.GetCreationTimestamp().Time) < unreadyPoll &&
+		was.GetCondition(xpv2.TypeReady).Reason == "" &&
+		is.GetCondition(xpv2.TypeReady).Reason == xpv2.ReasonCreating &&
+		is.GetCondition(xpv2.TypeSynced).Status == corev1.ConditionTrue
 }
 
 func statusOf(o runtime.Object) (any, error) {
