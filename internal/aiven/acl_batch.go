@@ -20,7 +20,7 @@ const (
 
 // batchGaps are the least times between the starts of batches of one service, in ACL intervals: two users that are made
 // together wait little, and a thousand cost few calls. They begin anew when the service was quiet.
-var batchGaps = [...]time.Duration{1, 8, 20}
+var batchGaps = [...]int{1, 8, 20}
 
 // quietAfter is how many ACL intervals without a new change end a burst: what waits then is written without waiting for more.
 const quietAfter = 3
@@ -36,13 +36,13 @@ type aclSchedule struct {
 }
 
 // gap is how long after the start of the last batch the next one may start.
-func (s aclSchedule) gap() time.Duration {
-	return s.interval * batchGaps[min(s.streak, len(batchGaps)-1)]
+func (s *aclSchedule) gap() time.Duration {
+	return s.interval * time.Duration(batchGaps[min(s.streak, len(batchGaps)-1)])
 }
 
 // started takes note of a batch.
 func (s *aclSchedule) started(now time.Time) {
-	if now.Sub(s.lastStart) > 2*s.gap() { //nolint:mnd // As long again with nothing to write.
+	if now.Sub(s.lastStart) > 2*s.gap() {
 		s.streak = 0
 	} else {
 		s.streak++
@@ -59,7 +59,7 @@ const (
 )
 
 // next returns what there is to do and when.
-func (s aclSchedule) next(pending, written int) (aclAction, time.Time) {
+func (s *aclSchedule) next(pending, written int) (aclAction, time.Time) {
 	action, at := aclIdle, time.Time{}
 	switch {
 	case pending > 0:

@@ -30,36 +30,44 @@ func TestMergeRules(t *testing.T) {
 		want   want
 	}{
 		"Add": {
-			"new rows come last, in a stable order", []sdk.OpenSearchACL{row("z", rules("z", "deny"))},
+			"new rows come last, in a stable order",
+			[]sdk.OpenSearchACL{row("z", rules("z", "deny"))},
 			map[string][]Rule{"b": rules("b", "read"), "a": rules("a", "read")},
 			want{rows: []sdk.OpenSearchACL{row("z", rules("z", "deny")), row("a", rules("a", "read")), row("b", rules("b", "read"))}, changed: true},
 		},
 		"Replace": {
-			"a row is replaced where it is, not added to", []sdk.OpenSearchACL{row("a", rules("x", "read", "y", "read")), row("z", nil)},
+			"a row is replaced where it is, not added to",
+			[]sdk.OpenSearchACL{row("a", rules("x", "read", "y", "read")), row("z", nil)},
 			map[string][]Rule{"a": rules("x", "write")},
 			want{rows: []sdk.OpenSearchACL{row("a", rules("x", "write")), row("z", nil)}, changed: true},
 		},
 		"Same": {
-			"what says the same is not written", []sdk.OpenSearchACL{row("a", rules("x", "read", "y", "read"))},
+			"what says the same is not written",
+			[]sdk.OpenSearchACL{row("a", rules("x", "read", "y", "read"))},
 			map[string][]Rule{"a": rules("y", "read", "x", "read"), "gone": nil},
 			want{rows: []sdk.OpenSearchACL{row("a", rules("x", "read", "y", "read"))}},
 		},
 		"Remove": {
-			"nil and empty remove a row", []sdk.OpenSearchACL{row("a", rules("x", "read")), row("b", nil), row("c", nil)},
+			"nil and empty remove a row",
+			[]sdk.OpenSearchACL{row("a", rules("x", "read")), row("b", nil), row("c", nil)},
 			map[string][]Rule{"a": nil, "b": {}},
 			want{rows: []sdk.OpenSearchACL{row("c", nil)}, changed: true},
 		},
 		"RemoveLast": {
-			"the list is empty then, never null", []sdk.OpenSearchACL{row("a", rules("x", "read"))},
-			map[string][]Rule{"a": nil}, want{rows: []sdk.OpenSearchACL{}, changed: true},
+			"the list is empty then, never null",
+			[]sdk.OpenSearchACL{row("a", rules("x", "read"))},
+			map[string][]Rule{"a": nil},
+			want{rows: []sdk.OpenSearchACL{}, changed: true},
 		},
 		"Twice": {
-			"a user has one row", []sdk.OpenSearchACL{row("a", rules("x", "read")), row("b", nil), row("a", rules("y", "read"))},
+			"a user has one row",
+			[]sdk.OpenSearchACL{row("a", rules("x", "read")), row("b", nil), row("a", rules("y", "read"))},
 			map[string][]Rule{"a": rules("x", "read")},
 			want{rows: []sdk.OpenSearchACL{row("a", rules("x", "read")), row("b", nil)}, changed: true},
 		},
 		"TooManyRules": {
-			"one that does not fit keeps no other back", []sdk.OpenSearchACL{row("a", rules("x", "read"))},
+			"one that does not fit keeps no other back",
+			[]sdk.OpenSearchACL{row("a", rules("x", "read"))},
 			map[string][]Rule{"a": make([]Rule, maxACLRules+1), "b": rules("x", "read")},
 			want{rows: []sdk.OpenSearchACL{row("a", rules("x", "read")), row("b", rules("x", "read"))}, changed: true, refused: []string{"a"}},
 		},

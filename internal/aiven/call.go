@@ -107,7 +107,7 @@ func do[T any](ctx context.Context, c *Client, cl call, fn func(context.Context)
 
 // repeatable tells whether a read that failed so may succeed a moment later. A deadline that passed is not waited for again.
 func repeatable(err *Error) bool {
-	return err.Kind == ErrUnavailable && err.cause == nil && (err.Status < 300 || err.Status >= 500)
+	return errors.Is(err.Kind, ErrUnavailable) && err.cause == nil && (err.Status < 300 || err.Status >= 500)
 }
 
 func once[T any](ctx context.Context, c *Client, cl call, fn func(context.Context) (T, error)) (out T, failure *Error) {
@@ -123,13 +123,4 @@ func once[T any](ctx context.Context, c *Client, cl call, fn func(context.Contex
 		return out, nil
 	}
 	return out, newError(cl, info, err, c.scrub)
-}
-
-// kind returns an error's kind, nil when it has none.
-func kind(err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Kind
-	}
-	return nil
 }

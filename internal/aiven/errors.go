@@ -148,7 +148,7 @@ func refused(err error) bool {
 // of their text is used.
 func newError(cl call, info *callInfo, err error, scrub func(string) string) *Error {
 	e := &Error{Op: cl.op, Status: info.answer.status, action: cl.action}
-	var own *failedCall
+	var own *callError
 	var refusal sdk.Error
 	var transport *url.Error
 	switch {
@@ -172,14 +172,14 @@ func newError(cl call, info *callInfo, err error, scrub func(string) string) *Er
 	return e
 }
 
-// A failedCall is an error made by this package inside of a call.
-type failedCall struct {
+// A callError is an error made by this package inside of a call.
+type callError struct {
 	kind   error
 	detail string
 	cause  error
 }
 
-func (e *failedCall) Error() string { return e.detail }
+func (e *callError) Error() string { return e.detail }
 
 // networkDetail names what went wrong with the connection without addresses, ports and times, which differ from one
 // attempt to the next.

@@ -90,9 +90,9 @@ func (l *limiter) pass(ctx, wait context.Context) error {
 func (l *limiter) denied(ctx context.Context, detail string) error {
 	if err := ctx.Err(); err != nil {
 		text, cause := networkDetail(err)
-		return &failedCall{kind: ErrUnavailable, detail: text, cause: cause}
+		return &callError{kind: ErrUnavailable, detail: text, cause: cause}
 	}
-	return &failedCall{kind: ErrRateLimited, detail: detail}
+	return &callError{kind: ErrRateLimited, detail: detail}
 }
 
 func (l *limiter) pauseLeft() time.Duration {

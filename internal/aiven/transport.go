@@ -72,7 +72,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.limiter.observe(resp.StatusCode, resp.Header, info.answer.message)
 	if code < 300 && !isObject(body) {
 		// The client library takes an empty answer for a good one and panics where it uses it.
-		return nil, &failedCall{kind: ErrUnavailable, detail: "Aiven's answer is not a JSON object"}
+		return nil, &callError{kind: ErrUnavailable, detail: "Aiven's answer is not a JSON object"}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
@@ -122,7 +122,7 @@ func (t *transport) exchange(req *http.Request) (*http.Response, []byte, error) 
 	case err != nil:
 		return resp, body.Bytes(), err
 	case n > limit && resp.StatusCode < 300:
-		return resp, nil, &failedCall{kind: ErrUnavailable, detail: "Aiven's answer is too long"}
+		return resp, nil, &callError{kind: ErrUnavailable, detail: "Aiven's answer is too long"}
 	}
 	return resp, body.Bytes(), nil
 }

@@ -182,8 +182,8 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,
 		LeaderElectionResourceLock:    resourcelock.LeasesResourceLock,
 		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 new(60 * time.Second), //nolint:mnd // As other providers.
-		RenewDeadline:                 new(50 * time.Second), //nolint:mnd // As other providers.
+		LeaseDuration:                 new(60 * time.Second),
+		RenewDeadline:                 new(50 * time.Second),
 		Controller:                    ctrlconfig.Controller{SkipNameValidation: new(o.SkipNameValidation)},
 		Client: client.Options{Cache: &client.CacheOptions{
 			// Secrets are read from the API server: a cache of all Secrets of the

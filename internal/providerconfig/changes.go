@@ -5,10 +5,9 @@ package providerconfig
 import (
 	"context"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 )

@@ -193,7 +193,7 @@ func (r *Resolver) local(ctx context.Context, ref Ref) (Settings, tokenFn, error
 }
 
 func (r *Resolver) clusterToken(c v1alpha1.ClusterCredentials) tokenFn {
-	switch c.Source { //nolint:exhaustive // The schema allows these three.
+	switch c.Source {
 	case xpv2.CredentialsSourceSecret:
 		if c.SecretRef == nil {
 			return noToken("credentials.secretRef is not set")

@@ -4,4 +4,4 @@
 package version
 
 // Version is set by the linker.
-var Version = "v0.0.0-dev" //nolint:gochecknoglobals // Set by the linker.
+var Version = "v0.0.0-dev"

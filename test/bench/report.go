@@ -85,7 +85,7 @@ func (r Report) costs(b *strings.Builder) {
 			fmt.Sprintf("%.2f", float64(x.Requests.count(isWrite))/n), fmt.Sprintf("%.2f", float64(x.Requests.count(isConflict))/n),
 			fmt.Sprintf("%.2f", float64(x.Requests.count(isSecretRead))/n),
 			fmt.Sprintf("%.1f", x.CPU.Provider), fmt.Sprintf("%.1f", x.CPU.APIServer), fmt.Sprintf("%.1f", x.CPU.Etcd),
-			fmt.Sprint(x.PeakMemory>>20)) //nolint:mnd // 2^20 bytes are a MiB.
+			fmt.Sprint(x.PeakMemory>>20))
 	}
 }
 

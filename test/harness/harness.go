@@ -89,13 +89,13 @@ func New(ctx context.Context) (*Harness, error) {
 func (h *Harness) StartProvider() {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel, h.done, h.Registry = cancel, make(chan error, 1), prometheus.NewRegistry()
-	zl := zap.New(zap.WriteTo(h.Log), zap.Level(zapcore.Level(-10))) //nolint:mnd // More verbose than anything logs.
+	zl := zap.New(zap.WriteTo(h.Log), zap.Level(zapcore.Level(-10)))
 	o := provider.Options{
-		PollInterval: 2 * time.Second, Registry: h.Registry, AllowedBaseURLs: []string{h.URL}, //nolint:mnd // Soon.
+		PollInterval: 2 * time.Second, Registry: h.Registry, AllowedBaseURLs: []string{h.URL},
 		Logger: logging.NewLogrLogger(zl), SkipNameValidation: true, UserAgent: "harness",
 		Aiven: func(o *aiven.Options) {
-			o.ErrorTTL, o.SettleTime, o.ACLInterval = 200*time.Millisecond, time.Second, 50*time.Millisecond //nolint:mnd // Soon.
-			o.CallTimeout = 2 * time.Second                                                                   //nolint:mnd // Soon.
+			o.ErrorTTL, o.SettleTime, o.ACLInterval = 200*time.Millisecond, time.Second, 50*time.Millisecond
+			o.CallTimeout = 2 * time.Second
 		},
 	}
 	go func() { h.done <- provider.Run(ctx, h.env.Config, o) }()
@@ -159,7 +159,7 @@ func (h *Harness) Scan(texts map[string]string) []string {
 	var found []string
 	for _, secret := range h.Sim.Issued() {
 		for name, text := range texts {
-			if len(secret) > 3 && strings.Contains(text, secret) { //nolint:mnd // Shorter ones are everywhere.
+			if len(secret) > 3 && strings.Contains(text, secret) {
 				found = append(found, fmt.Sprintf("%s holds a credential of %d characters", name, len(secret)))
 			}
 		}

@@ -283,4 +283,3 @@ func TestTakesOverFromAivenator(t *testing.T) {
 	te.notReady("other", v1.ReasonSecretConflict)
 	te.works(te.secret("orders-aiven"))
 }
-

@@ -189,4 +189,3 @@ func TestForgedConnectionSecret(t *testing.T) {
 		t.Error("the application is ready with somebody else's details")
 	}
 }
-

@@ -82,8 +82,10 @@ func TestConfigurationValidation(t *testing.T) {
 		"Environment":      {"The provider's environment is for the platform team.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) { s.Credentials.Source = "Environment" }), "source Environment needs env.name"},
 		"BadURL":           {"A base URL is a scheme and a host.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) { s.BaseURL = "https://u:p@x/y" }), "without a path or a user"},
 		"BadPattern":       {"A pattern names the instance.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) { s.InstanceNames.Valkey = "valkey-{namespace}" }), "must contain {instance}"},
-		"SamePool":         {"A pool is listed once.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) { s.KafkaPools = []v1alpha1.KafkaPool{{Name: "a"}, {Name: "a"}} }), "Duplicate value"},
-		"Good":             {"A Secret is all it needs.", cluster(func(*v1alpha1.ClusterProviderConfigSpec) {}), ""},
+		"SamePool": {"A pool is listed once.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) {
+			s.KafkaPools = []v1alpha1.KafkaPool{{Name: "a"}, {Name: "a"}}
+		}), "Duplicate value"},
+		"Good": {"A Secret is all it needs.", cluster(func(*v1alpha1.ClusterProviderConfigSpec) {}), ""},
 		"TenantEnvironment": {"A tenant does not get the provider's environment.", &v1alpha1.ProviderConfig{
 			ObjectMeta: metav1.ObjectMeta{GenerateName: "pc-", Namespace: ns},
 			Spec:       v1alpha1.ProviderConfigSpec{Credentials: v1alpha1.LocalCredentials{Source: "Environment", SecretRef: localSecretKey("a", "b")}},

@@ -23,7 +23,7 @@ type explanation struct {
 }
 
 // explanations are tried in order. What is not among them is SyncFailed.
-var explanations = []explanation{ //nolint:gochecknoglobals // A table.
+var explanations = []explanation{
 	{providerconfig.ErrNoConfig, v1.ReasonNoToken, "There is no configuration of that name. Make a ClusterProviderConfig \"default\", or name an existing configuration in providerConfigRef."},
 	{providerconfig.ErrNoToken, v1.ReasonNoToken, "The configuration has no Aiven token. Put one where its credentials point to."},
 	{providerconfig.ErrNotAllowed, v1.ReasonInvalidConfiguration, "The configuration is not allowed. Ask the platform team."},
@@ -54,7 +54,7 @@ func notReady(mg ServiceUser, err error) xpv2.Condition {
 // fill puts project and service into a message that may want both, one or none.
 func fill(message, project, service string) string {
 	switch {
-	case strings.Contains(message, "%[2]s"), strings.Count(message, "%s") == 2: //nolint:mnd // Both.
+	case strings.Contains(message, "%[2]s"), strings.Count(message, "%s") == 2:
 		return fmt.Sprintf(message, project, service)
 	case strings.Contains(message, "%s"):
 		return fmt.Sprintf(message, project)

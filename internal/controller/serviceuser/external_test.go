@@ -63,7 +63,7 @@ func simulated(t *testing.T) place {
 	return p
 }
 
-func real(t *testing.T) place {
+func atAiven(t *testing.T) place {
 	t.Helper()
 	p := place{project: os.Getenv(envProject), services: map[string]string{}}
 	if os.Getenv(envToken) == "" || p.project == "" {
@@ -224,7 +224,7 @@ func lifecycle[T ServiceUser](t *testing.T, p place, k Kind[T]) {
 }
 
 func TestLifecycle(t *testing.T) {
-	for name, where := range map[string]func(t *testing.T) place{"Simulator": simulated, "Aiven": real} {
+	for name, where := range map[string]func(t *testing.T) place{"Simulator": simulated, "Aiven": atAiven} {
 		t.Run(name, func(t *testing.T) {
 			p := where(t)
 			t.Run("Kafka", func(t *testing.T) { lifecycle(t, p, Kafka()) })

@@ -68,4 +68,4 @@ type componentQuery struct{ name, usage, auth, scheme string }
 type addressKeys struct{ uri, host, port string }
 
 // primary are the keys of the address that every service has.
-var primary = addressKeys{uri: connection.KeyURI, host: connection.KeyEndpoint, port: connection.KeyPort} //nolint:gochecknoglobals // A constant.
+var primary = addressKeys{uri: connection.KeyURI, host: connection.KeyEndpoint, port: connection.KeyPort}

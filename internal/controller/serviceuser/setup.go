@@ -120,5 +120,5 @@ func pollInterval(mg resource.Managed, d time.Duration) time.Duration {
 	if mg.GetCondition(xpv2.TypeReady).Status != corev1.ConditionTrue {
 		d = min(d, unreadyPoll)
 	}
-	return d + time.Duration((rand.Float64()*2-1)*jitter*float64(d)) //nolint:gosec,mnd // No secret.
+	return d + time.Duration((rand.Float64()*2-1)*jitter*float64(d)) //nolint:gosec // No secret.
 }
