@@ -82,3 +82,8 @@ func (u *KafkaServiceUser) GetServiceUserParameters() ServiceUserParameters {
 func (u *KafkaServiceUser) SetServiceUserObservation(o ServiceUserObservation) {
 	u.Status.AtProvider = o
 }
+
+// GetServiceUserObservation returns what is known of the user.
+func (u *KafkaServiceUser) GetServiceUserObservation() ServiceUserObservation {
+	return u.Status.AtProvider
+}

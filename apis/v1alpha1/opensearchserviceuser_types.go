@@ -105,3 +105,8 @@ func (u *OpenSearchServiceUser) GetServiceUserParameters() ServiceUserParameters
 func (u *OpenSearchServiceUser) SetServiceUserObservation(o ServiceUserObservation) {
 	u.Status.AtProvider = o
 }
+
+// GetServiceUserObservation returns what is known of the user.
+func (u *OpenSearchServiceUser) GetServiceUserObservation() ServiceUserObservation {
+	return u.Status.AtProvider
+}

@@ -110,3 +110,8 @@ func (u *ValkeyServiceUser) GetServiceUserParameters() ServiceUserParameters {
 func (u *ValkeyServiceUser) SetServiceUserObservation(o ServiceUserObservation) {
 	u.Status.AtProvider = o
 }
+
+// GetServiceUserObservation returns what is known of the user.
+func (u *ValkeyServiceUser) GetServiceUserObservation() ServiceUserObservation {
+	return u.Status.AtProvider
+}

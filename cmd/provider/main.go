@@ -4,7 +4,6 @@
 package main
 
 import (
-	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
-	"github.com/go-logr/logr"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -47,9 +45,15 @@ func main() {
 		o.AllowedBaseURLs = strings.Split(allowed, ",")
 	}
 	o.UserAgent = "provider-aiven/" + version.Version
-	o.Logger = logging.NewLogrLogger(newLogger(zap.UseDevMode(*verbose)).WithName("provider-aiven"))
+	zl := zap.New(zap.UseDevMode(*verbose), zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.EncodeTime = zapcore.ISO8601TimeEncoder }))
+	o.Logger = logging.NewLogrLogger(zl.WithName("provider-aiven"))
+	klog.SetLogger(zl)
 	if *verbose {
-		ctrl.SetLogger(newLogger(zap.UseDevMode(true)))
+		ctrl.SetLogger(zl)
+	} else {
+		// What reconcilers return is in conditions and events; what is left are
+		// failures of the machinery.
+		ctrl.SetLogger(zap.New(zap.Level(zapcore.DPanicLevel)))
 	}
 
 	if os.Getenv("GOGC") == "" {
@@ -60,13 +64,4 @@ func main() {
 	cfg, err := ctrl.GetConfig()
 	app.FatalIfError(err, "cannot get the configuration of the API server")
 	app.FatalIfError(provider.Run(ctrl.SetupSignalHandler(), cfg, o), "cannot run the provider")
-}
-
-// newLogger logs JSON. The libraries below log only when debugging: what they
-// would say is in conditions and events.
-func newLogger(mode zap.Opts) logr.Logger {
-	l := zap.New(mode, zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.EncodeTime = zapcore.ISO8601TimeEncoder }))
-	ctrl.SetLogger(zap.New(zap.WriteTo(io.Discard)))
-	klog.SetLogger(l)
-	return l
 }

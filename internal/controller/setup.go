@@ -53,7 +53,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		}
 		lists = append(lists, k.List())
 	}
-	if err := config.Setup(mgr, o, lists...); err != nil {
+	if err := config.Setup(mgr, o, resolver.Forget, lists...); err != nil {
 		return err //nolint:wrapcheck // It says what cannot be set up.
 	}
 	return application.Setup(ctx, mgr, o, application.Dependencies{Configs: resolver, Metrics: d.Metrics}) //nolint:wrapcheck // It says what cannot be set up.

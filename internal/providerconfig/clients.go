@@ -68,6 +68,16 @@ func (c *Clients) For(ref Ref, k Key) (*aiven.Client, error) {
 	return cl, nil
 }
 
+// Forget takes note that ref uses no client any more.
+func (c *Clients) Forget(ref Ref) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k, ok := c.byRef[ref]; ok {
+		delete(c.byRef, ref)
+		c.retire(k)
+	}
+}
+
 // Subscribe calls fn for each user that a client saw change. fn must not block.
 func (c *Clients) Subscribe(fn func(aiven.UserRef)) (cancel func()) {
 	c.mu.Lock()

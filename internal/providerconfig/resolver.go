@@ -161,6 +161,14 @@ func (r *Resolver) ConnectForDeletion(ctx context.Context, ref Ref) (*aiven.Clie
 	return nil, err
 }
 
+// Forget drops what is kept for a configuration that is gone.
+func (r *Resolver) Forget(ref Ref) {
+	r.mu.Lock()
+	delete(r.last, ref)
+	r.mu.Unlock()
+	r.clients.Forget(ref)
+}
+
 type tokenFn func(ctx context.Context) (string, error)
 
 func (r *Resolver) get(ctx context.Context, ref Ref) (Settings, tokenFn, error) {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 	"github.com/provider-aiven/provider-aiven/test/harness"
 )
@@ -131,6 +132,17 @@ func TestInstanceChangeHasNoGap(t *testing.T) {
 		}
 		return nil
 	})
+
+	// That is all: the credentials that were just published stay.
+	gone(t, &v1alpha1.OpenSearchServiceUser{ObjectMeta: metav1.ObjectMeta{Namespace: te.namespace, Name: "orders-opensearch-r1"}})
+	te.change("orders", func(a *v1.AivenApplication) { a.Spec.OpenSearch.Access = v1.AccessWrite })
+	te.ready("orders")
+	if diff := cmp.Diff(s.Data, te.secret("orders-aiven").Data); diff != "" {
+		t.Error("the credentials changed again after the old user was gone")
+	}
+	if n := te.users(other); len(n) != 1 {
+		t.Errorf("want one user of the new instance, got %v", n)
+	}
 }
 
 func TestSecretHeals(t *testing.T) {
@@ -158,11 +170,17 @@ func TestSecretHeals(t *testing.T) {
 				return h.Kube.Update(t.Context(), s)
 			},
 		},
+		"RemovedMarks": {
+			reason: "Neither label nor annotation says any more whose the Secret is; its owner does.",
+			breaks: func(s *corev1.Secret) error {
+				s.Labels, s.Annotations = nil, nil
+				return h.Kube.Update(t.Context(), s)
+			},
+		},
 		"RemovedLabel": {
 			reason: "A label of ours comes back, also the one by which we find our Secrets.",
 			breaks: func(s *corev1.Secret) error {
 				delete(s.Labels, v1.LabelManagedBy)
-				s.Labels["type"] = v1.SecretType
 				return h.Kube.Update(t.Context(), s)
 			},
 		},

@@ -161,6 +161,29 @@ func TestDeletionWithoutTheService(t *testing.T) {
 	}
 }
 
+// TestSharedUserStays: deleting one of two managed resources of the same user
+// does not take the user from the other.
+func TestSharedUserStays(t *testing.T) {
+	t.Parallel()
+	te := newTenant(t, "shared")
+	te.create(te.user("first"))
+	first := te.becomes("first", xpv2.TypeReady, corev1.ConditionTrue, "")
+	te.create(te.user("second", func(u *v1alpha1.ValkeyServiceUser) { meta.SetExternalName(u, meta.GetExternalName(first)) }))
+	second := te.becomes("second", xpv2.TypeReady, corev1.ConditionTrue, "")
+	if err := h.Kube.Delete(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, second)
+	s := te.secret("first-conn")
+	if !h.Sim.Login(te.project, te.valkey("cache"), string(s.Data["username"]), string(s.Data["password"])) {
+		t.Error("the user that is left was deleted")
+	}
+	if err := h.Kube.Delete(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	te.nobodyLeft()
+}
+
 // TestForgedConnectionSecret: what somebody puts where the connection Secret of
 // a user should be is never published.
 func TestForgedConnectionSecret(t *testing.T) {

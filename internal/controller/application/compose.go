@@ -185,7 +185,7 @@ func compose(app *v1.AivenApplication, ref providerconfig.Ref, in []section, exi
 	out := make([]desiredUser, 0, len(in))
 	for _, s := range in {
 		mg := s.build(v1alpha1.ServiceUserParameters{Project: s.target.project, ServiceName: s.target.service})
-		name := objectName(app, s, existing)
+		name := objectName(app, s, mg, existing)
 		mg.SetName(name)
 		mg.SetNamespace(app.GetNamespace())
 		mg.SetProviderConfigReference(ref.Reference())
@@ -229,18 +229,24 @@ func revision(app *v1.AivenApplication) int64 {
 	return 1
 }
 
-func objectName(app *v1.AivenApplication, s section, existing map[string]composed) string {
+// objectName returns the name of the section's managed resource: the plain one,
+// unless that belongs to a user of another service, or the section was given
+// another name when it did.
+func objectName(app *v1.AivenApplication, s section, mg composed, existing map[string]composed) string {
 	parts := []string{app.GetName(), s.label()}
 	if s.instance != "" {
 		parts = append(parts, s.instance)
 	}
 	parts = append(parts, fmt.Sprintf("r%d", revision(app)))
-	name := shorten(strings.Join(parts, "-"), maxName-len("-conn"))
-	p, ok := existing[s.label()+"/"+name]
-	if !ok || targetOf(p) == s.target {
-		return name
+	plain := shorten(strings.Join(parts, "-"), maxName-len("-conn"))
+	other := shorten(plain+"-"+digest(s.target.project+"/"+s.target.service), maxName-len("-conn"))
+	if p, ok := existing[keyOf(mg, other)]; ok && targetOf(p) == s.target {
+		return other
 	}
-	return shorten(name+"-"+digest(s.target.project+"/"+s.target.service), maxName-len("-conn"))
+	if p, ok := existing[keyOf(mg, plain)]; ok && targetOf(p) != s.target {
+		return other
+	}
+	return plain
 }
 
 func targetOf(mg composed) target {

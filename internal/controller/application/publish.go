@@ -13,7 +13,6 @@ import (
 
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
-	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -105,7 +104,7 @@ func (r *Reconciler) applySecret(ctx context.Context, s *corev1ac.SecretApplyCon
 // wrote for an application of the same name is taken over.
 func mayWrite(app *v1.AivenApplication, s *corev1.Secret) error {
 	l := s.GetLabels()
-	ours := l[v1.LabelManagedBy] == v1.ManagedBy && applicationOf(s) == app.GetName()
+	ours := metav1.IsControlledBy(s, app) || l[v1.LabelManagedBy] == v1.ManagedBy && applicationOf(s) == app.GetName()
 	aivenators := l[v1.LabelManagedBy] == "" && l[v1.LabelType] == v1.SecretType && (l[v1.LabelApp] == app.GetName() || ownedByName(app, s))
 	if owner := metav1.GetControllerOf(s); owner != nil && owner.UID != app.GetUID() && (!aivenators || owner.Kind != v1.AivenApplicationKind) {
 		ours, aivenators = false, false
@@ -200,26 +199,25 @@ func (r *Reconciler) handOver(ctx context.Context, app *v1.AivenApplication, p p
 	return nil
 }
 
-// withdraw deletes Secrets that were published for the application.
-func (r *Reconciler) withdraw(ctx context.Context, app *v1.AivenApplication, names []string) error {
-	for _, name := range names {
-		s := &corev1.Secret{}
-		err := r.client.Get(ctx, client.ObjectKey{Namespace: app.GetNamespace(), Name: name}, s)
-		if kerrors.IsNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return errors.Wrap(err, "cannot get Secret")
-		}
-		if mayWrite(app, s) != nil || s.GetLabels()[v1.LabelManagedBy] != v1.ManagedBy {
+// withdraw deletes the Secrets that were ever published for the application, but
+// for those that are published now.
+func (r *Reconciler) withdraw(ctx context.Context, app *v1.AivenApplication, now []published) error {
+	l := &metav1.PartialObjectMetadataList{}
+	l.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	if err := r.client.List(ctx, l, client.InNamespace(app.GetNamespace()), client.MatchingLabels{v1.LabelManagedBy: v1.ManagedBy}); err != nil {
+		return errors.Wrap(err, "cannot list Secrets")
+	}
+	for i := range l.Items {
+		s := &l.Items[i]
+		if applicationOf(s) != app.GetName() || slices.ContainsFunc(now, func(p published) bool { return p.name == s.GetName() }) {
 			continue
 		}
 		uid := s.GetUID()
-		err = r.client.Delete(ctx, s, client.Preconditions{UID: &uid})
+		err := r.client.Delete(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.GetNamespace(), Name: s.GetName()}}, client.Preconditions{UID: &uid})
 		if client.IgnoreNotFound(err) != nil {
-			return errors.Wrapf(err, "cannot delete Secret %s", name)
+			return errors.Wrapf(err, "cannot delete Secret %s", s.GetName())
 		}
-		r.event(app, eventWithdrawn, "Deleted Secret "+name+": what it held is not valid any more")
+		r.event(app, eventWithdrawn, "Deleted Secret "+s.GetName()+": what it held is not valid any more")
 	}
 	return nil
 }

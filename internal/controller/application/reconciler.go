@@ -24,8 +24,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
-// timeout of one reconcile. All its calls but the rare search for a Kafka
-// service are to the API server.
+// timeout of one reconcile. Nearly all its calls are to the API server.
 const timeout = time.Minute
 
 // Reasons of events.
@@ -90,6 +89,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 	before := app.DeepCopy()
 	o := r.synchronize(ctx, app)
+	if kerrors.IsConflict(errors.Cause(o.err)) {
+		// Somebody else was faster; the newer version is on its way to the cache.
+		return reconcile.Result{RequeueAfter: firstDelay}, nil
+	}
 	o.set(app, r.now())
 	r.report(before, app, o)
 	if err := r.updateStatus(ctx, before, app); err != nil {
@@ -139,8 +142,10 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 	if err := r.retire(ctx, existing, wanted); err != nil {
 		return failure(err)
 	}
-	if err := r.withdraw(ctx, app, r.stale(app, wanted, secrets)); err != nil {
-		return failure(err)
+	if retired(app, wanted) {
+		if err := r.withdraw(ctx, app, secrets); err != nil {
+			return failure(err)
+		}
 	}
 	return outcome{
 		reason: v1.ReasonAvailable, message: notes(objects),
@@ -218,11 +223,7 @@ func (r *Reconciler) expire(ctx context.Context, app *v1.AivenApplication, exist
 	if err := r.retire(ctx, existing, nil); err != nil {
 		return failure(err)
 	}
-	secrets := make([]string, 0, len(app.Status.Secrets))
-	for _, s := range app.Status.Secrets {
-		secrets = append(secrets, s.Name)
-	}
-	if err := r.withdraw(ctx, app, secrets); err != nil {
+	if err := r.withdraw(ctx, app, nil); err != nil {
 		return failure(err)
 	}
 	return outcome{
@@ -236,33 +237,20 @@ func expired(app *v1.AivenApplication, now time.Time) bool {
 	return app.Spec.ExpiresAt != nil && !now.Before(app.Spec.ExpiresAt.Time)
 }
 
-// stale returns the Secrets of the last status that are not published any more
-// and hold users that do not exist any more. A Secret whose users live on under
-// another name stays: pods may still have it mounted.
-func (r *Reconciler) stale(app *v1.AivenApplication, wanted []desiredUser, now []published) []string {
+// retired tells whether the application had users that it does not have any more.
+// Secrets that are not published any more may hold these; as long as all users
+// live on under another name they stay, since pods may have them mounted.
+func retired(app *v1.AivenApplication, wanted []desiredUser) bool {
 	if app.Status.Credentials == nil {
-		return nil
+		return false
 	}
 	alive := make(map[string]bool, len(wanted))
 	for _, d := range wanted {
 		alive[d.id()+"@"+d.target.project+"/"+d.target.service] = true
 	}
-	for _, u := range app.Status.Credentials.Users {
-		if !alive[u.Service+"@"+u.Project+"/"+u.ServiceName] {
-			return without(app.Status.Secrets, now)
-		}
-	}
-	return nil
-}
-
-func without(was []v1.SecretStatus, now []published) []string {
-	var out []string
-	for _, s := range was {
-		if !slices.ContainsFunc(now, func(p published) bool { return p.name == s.Name }) {
-			out = append(out, s.Name)
-		}
-	}
-	return out
+	return slices.ContainsFunc(app.Status.Credentials.Users, func(u v1.UserStatus) bool {
+		return !alive[u.Service+"@"+u.Project+"/"+u.ServiceName]
+	})
 }
 
 // nextLook is when time alone changes what an application needs.
@@ -302,10 +290,6 @@ func (r *Reconciler) event(o runtime.Object, reason event.Reason, message string
 
 // failure is the outcome of an attempt that failed.
 func failure(err error) outcome {
-	if kerrors.IsConflict(err) {
-		// Somebody else was faster; the newer version is on its way.
-		return outcome{reason: v1.ReasonCreating, message: creating, err: err}
-	}
 	reason, message := explain(err)
 	return outcome{reason: reason, message: message, err: err}
 }

@@ -4,6 +4,9 @@ package application
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
@@ -28,6 +31,10 @@ const indexApplication = "application"
 // reached: there are 46,656 for each application.
 const maxAttempts = 1000
 
+// reservePatience is how long a new managed resource waits for the snapshot of its
+// service.
+const reservePatience = 2 * time.Second
+
 // applicationOf returns the name of the application that an object was composed
 // or published for.
 func applicationOf(o metav1.Object) string { return o.GetAnnotations()[v1.AnnotationApplication] }
@@ -41,14 +48,29 @@ func (r *Reconciler) observe(ctx context.Context, app *v1.AivenApplication) (map
 			return nil, errors.Wrap(err, "cannot list managed resources")
 		}
 		for _, mg := range items(l) {
-			out[key(mg)] = mg
+			if belongs(app, mg) {
+				out[key(mg)] = mg
+			}
 		}
 	}
 	return out, nil
 }
 
 // key tells managed resources of different kinds with one name apart.
-func key(mg client.Object) string { return mg.GetLabels()[v1.LabelService] + "/" + mg.GetName() }
+func key(mg composed) string { return keyOf(mg, mg.GetName()) }
+
+func keyOf(mg composed, name string) string { return fmt.Sprintf("%T/%s", mg, name) }
+
+// belongs tells whether a managed resource is the application's, or that of a
+// Secret that was published for it, rather than one that only says so.
+func belongs(app *v1.AivenApplication, mg composed) bool {
+	if mg.GetLabels()[v1.LabelManagedBy] != v1.ManagedBy {
+		return metav1.IsControlledBy(mg, app)
+	}
+	return slices.ContainsFunc(mg.GetOwnerReferences(), func(o metav1.OwnerReference) bool {
+		return o.UID == app.GetUID() || o.Kind == "Secret" && o.APIVersion == "v1"
+	})
+}
 
 // apply makes or changes the managed resource of one desired user, and returns
 // it as it is then.
@@ -81,7 +103,7 @@ func (r *Reconciler) apply(ctx context.Context, app *v1.AivenApplication, d desi
 	if equality.Semantic.DeepEqual(have, want) {
 		return have, nil
 	}
-	return want, errors.Wrapf(r.client.Patch(ctx, want, client.MergeFrom(have)), "cannot update %s user", d.label())
+	return want, errors.Wrapf(r.client.Patch(ctx, want, client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})), "cannot update %s user", d.label())
 }
 
 // adopt returns the managed resource that is in the way of a new one, if it is
@@ -94,7 +116,7 @@ func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desi
 	if err := r.live.Get(ctx, client.ObjectKeyFromObject(d.object), have); err != nil {
 		return nil, errors.Wrapf(err, "cannot get %s user", d.label())
 	}
-	if applicationOf(have) != app.GetName() {
+	if applicationOf(have) != app.GetName() || !belongs(app, have) {
 		return nil, reasoned(v1.ReasonSyncFailed, "A managed resource %s exists already and was not made for this application. Rename or delete it.", d.object.GetName())
 	}
 	return have, nil
@@ -105,6 +127,10 @@ func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desi
 // looked and in the write that makes the resource, spares a write later. When it
 // cannot be seen who has the name, the resource looks for itself.
 func (r *Reconciler) reserve(ctx context.Context, app *v1.AivenApplication, d desiredUser) {
+	// Whoever has to wait for the first read of a service leaves the looking to the
+	// resource: applications of other services must not wait behind it.
+	ctx, cancel := context.WithTimeout(ctx, reservePatience)
+	defer cancel()
 	ref := providerconfig.RefOf(*d.object.GetProviderConfigReference(), app.GetNamespace())
 	c, err := r.configs.Connect(ctx, ref)
 	if err != nil {
@@ -150,7 +176,7 @@ func overlay(have, want composed) {
 func (r *Reconciler) rename(app *v1.AivenApplication, d desiredUser, mg composed) {
 	name := meta.GetExternalName(mg)
 	a := mg.GetAnnotations()
-	if name == "" || a[v1.AnnotationUsernameTaken] != name && readyOf(mg).Reason != v1.ReasonUsernameTaken || a[v1.AnnotationGeneratedUsername] != name {
+	if name == "" || a[v1.AnnotationUsernameTaken] != name || a[v1.AnnotationGeneratedUsername] != name {
 		return
 	}
 	for i := range maxAttempts {

@@ -73,6 +73,9 @@ func (w *writes) others() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e ctrlevent.CreateEvent) bool { return !w.own(e.Object) },
 		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
+			if applicationOf(e.ObjectOld) != applicationOf(e.ObjectNew) {
+				return true // One of our applications took it from another.
+			}
 			return e.ObjectOld.GetResourceVersion() != e.ObjectNew.GetResourceVersion() && !w.own(e.ObjectNew)
 		},
 		DeleteFunc: func(e ctrlevent.DeleteEvent) bool {

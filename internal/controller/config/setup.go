@@ -41,8 +41,9 @@ const (
 )
 
 // Setup adds a controller for each kind of configuration. Lists are empty lists
-// of all kinds of managed resources, indexed by providerconfig.IndexField.
-func Setup(mgr ctrl.Manager, o controller.Options, lists ...client.ObjectList) error {
+// of all kinds of managed resources, indexed by providerconfig.IndexField. Gone is
+// called for each configuration that does not exist any more.
+func Setup(mgr ctrl.Manager, o controller.Options, gone func(ref providerconfig.Ref), lists ...client.ObjectList) error {
 	for _, k := range []struct {
 		gvk schema.GroupVersionKind
 		new func() client.Object
@@ -63,7 +64,7 @@ func Setup(mgr ctrl.Manager, o controller.Options, lists ...client.ObjectList) e
 			WithOptions(o.ForControllerRuntime()).
 			For(k.new(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 			Watches(&v1alpha1.ProviderConfigUsage{}, usages(k.gvk.Kind)).
-			Complete(&guard{Reconciler: inner, client: mgr.GetClient(), kind: k.gvk.Kind, new: k.new, lists: lists})
+			Complete(&guard{Reconciler: inner, client: mgr.GetClient(), kind: k.gvk.Kind, new: k.new, gone: gone, lists: lists})
 		if err != nil {
 			return errors.Wrapf(err, "cannot set up the controller of %s", k.gvk.Kind)
 		}
@@ -103,6 +104,7 @@ type guard struct {
 	client client.Client
 	kind   string
 	new    func() client.Object
+	gone   func(ref providerconfig.Ref)
 	lists  []client.ObjectList
 }
 
@@ -111,6 +113,7 @@ func (g *guard) Reconcile(ctx context.Context, req reconcile.Request) (reconcile
 	pc := g.new()
 	if err := g.client.Get(ctx, req.NamespacedName, pc); err != nil {
 		if kerrors.IsNotFound(err) {
+			g.gone(providerconfig.RefOf(xpv2.ProviderConfigReference{Kind: g.kind, Name: req.Name}, req.Namespace))
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, errors.Wrap(err, "cannot get configuration")

@@ -152,5 +152,10 @@ func (a ruleAccess[T]) Revoked(ctx context.Context, c *aiven.Client, mg T, r aiv
 	if err != nil {
 		return false, errors.Wrap(err, "cannot get access rules")
 	}
+	if errors.Is(s.Err, aiven.ErrACLUnmanageable) || errors.Is(s.Err, aiven.ErrInvalid) {
+		// Aiven will not take the row out, however often it is asked. It names a
+		// user that does not exist.
+		return true, nil
+	}
 	return s.Known && !s.Pending && len(s.Rules) == 0, nil
 }

@@ -6,37 +6,96 @@ import (
 	"sync"
 	"time"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/pkg/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
 )
 
-// clockSkew is how much the API server's clock may differ from ours.
-const clockSkew = time.Minute
+const (
+	// clockSkew is how much the API server's clock may differ from ours.
+	clockSkew = time.Minute
+	// settleTime is how long Aiven may take to show a user whose creation was not
+	// answered.
+	settleTime = 30 * time.Second
+)
 
-// attempts remember for which managed resources a creation failed in a way that
-// leaves open whether the user exists now. Safe for concurrent use.
+// attempts know what this process tried to create. Together with what is stored
+// they say whose a user is. Safe for concurrent use.
 type attempts struct {
-	since  time.Time
-	failed sync.Map // by UID
+	mu sync.Mutex
+	// since is when this process began to reconcile. What was composed before may
+	// have been tried by another.
+	since time.Time
+	by    map[types.UID]attempt
 }
 
-func newAttempts(now time.Time) *attempts { return &attempts{since: now} }
+type attempt struct {
+	// name that was tried and may exist now, empty when none.
+	name string
+	// unanswered is when an attempt last ended without saying what came of it.
+	unanswered time.Time
+	// taken is a name that turned out to belong to somebody else.
+	taken string
+}
 
-// before tells whether an earlier attempt may have created the user: one of this
-// process that failed, or any of an earlier process, which all recorded that they
-// were about to.
-func (a *attempts) before(mg metav1.Object) bool {
-	if _, failed := a.failed.Load(mg.GetUID()); failed {
+// newAttempts returns attempts of a process that begins with the first question:
+// a standby that waits to become the leader has not begun.
+func newAttempts() *attempts { return &attempts{by: make(map[types.UID]attempt)} }
+
+// mayHave tells whether the user of the managed resource's name may be one that
+// was created for it: this process tried, or an earlier one recorded that it was
+// about to.
+func (a *attempts) mayHave(mg metav1.Object) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.since.IsZero() {
+		a.since = time.Now()
+	}
+	if a.by[mg.GetUID()].name == meta.GetExternalName(mg) {
 		return true
 	}
 	return pending(mg) && !mg.GetCreationTimestamp().After(a.since.Add(clockSkew))
 }
 
-// ended takes note of how an attempt ended.
+// isTaken tells whether the name was found to belong to somebody else.
+func (a *attempts) isTaken(mg metav1.Object) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.by[mg.GetUID()].taken == meta.GetExternalName(mg)
+}
+
+// unsettled tells whether a user may still appear whose creation was not answered.
+func (a *attempts) unsettled(mg metav1.Object) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.by[mg.GetUID()].unanswered
+	return !t.IsZero() && time.Since(t) < settleTime
+}
+
+// ended takes note of how an attempt to create the user ended.
 func (a *attempts) ended(mg metav1.Object, err error) {
-	if err == nil || errors.Is(err, errTaken) {
-		a.failed.Delete(mg.GetUID())
-		return
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	k := a.by[mg.GetUID()]
+	switch {
+	case err == nil:
+		k.name, k.unanswered = meta.GetExternalName(mg), time.Time{}
+	case errors.Is(err, errTaken):
+		k.taken = meta.GetExternalName(mg)
+	case errors.Is(err, aiven.ErrUnavailable):
+		k.name, k.unanswered = meta.GetExternalName(mg), time.Now()
+	default:
+		return // Aiven refused: there is no user.
 	}
-	a.failed.Store(mg.GetUID(), true)
+	a.by[mg.GetUID()] = k
+}
+
+// forget drops what is known of a managed resource that is gone.
+func (a *attempts) forget(mg metav1.Object) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.by, mg.GetUID())
 }

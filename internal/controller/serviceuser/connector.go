@@ -35,7 +35,8 @@ type connector[T ServiceUser] struct {
 	kind     Kind[T]
 	clients  Clients
 	usage    Tracker
-	live     client.Reader
+	cache    client.Reader
+	marks    managed.CriticalAnnotationUpdater
 	refusals *refusals
 	attempts *attempts
 	tracked  sync.Map // use by the UID of the managed resource
@@ -54,13 +55,14 @@ const trackAgain = time.Minute
 // Connect returns an external client that uses the token of the managed
 // resource's configuration. Clients are shared: it makes no call to Aiven.
 func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternalClient[T], error) {
-	if err := c.track(ctx, mg); err != nil {
-		return nil, err
-	}
 	ref := mg.GetProviderConfigReference()
 	if ref == nil {
 		mg.SetConditions(notReady(mg, providerconfig.ErrNoConfig))
 		return nil, errors.New("cannot connect: spec.providerConfigRef is not set")
+	}
+	if err := c.track(ctx, mg); err != nil {
+		mg.SetConditions(notReady(mg, err))
+		return nil, err
 	}
 	connect := c.clients.Connect
 	if meta.WasDeleted(mg) {
@@ -71,7 +73,7 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 		mg.SetConditions(notReady(mg, err))
 		return nil, err //nolint:wrapcheck // It says what cannot be got, and the reconciler that connecting failed.
 	}
-	return &external[T]{kind: c.kind, aiven: cl, live: c.live, refusals: c.refusals, attempts: c.attempts}, nil
+	return &external[T]{kind: c.kind, aiven: cl, cache: c.cache, marks: c.marks, refusals: c.refusals, attempts: c.attempts}, nil
 }
 
 // track records the use of the configuration. What is being deleted needs no new
@@ -83,11 +85,11 @@ func (c *connector[T]) track(ctx context.Context, mg T) error {
 		return nil
 	}
 	ref := mg.GetProviderConfigReference()
-	if u, ok := c.tracked.Load(mg.GetUID()); ok && ref != nil && u.(use).ref == *ref && time.Since(u.(use).at) < trackAgain { //nolint:forcetypeassert // Nothing else is stored.
+	if u, ok := c.tracked.Load(mg.GetUID()); ok && u.(use).ref == *ref && time.Since(u.(use).at) < trackAgain { //nolint:forcetypeassert // Nothing else is stored.
 		return nil
 	}
 	err := c.usage.Track(ctx, mg)
-	if err == nil && ref != nil {
+	if err == nil {
 		c.tracked.Store(mg.GetUID(), use{ref: *ref, at: time.Now()})
 	}
 	if err != nil && kerrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {

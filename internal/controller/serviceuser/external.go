@@ -30,19 +30,20 @@ var errTaken = errors.New("a user of that name exists already and was not made f
 type external[T ServiceUser] struct {
 	kind     Kind[T]
 	aiven    *aiven.Client
-	live     client.Reader
+	cache    client.Reader
+	marks    managed.CriticalAnnotationUpdater
 	refusals *refusals
 	attempts *attempts
 
-	// attempted is whether the user may have been created by an earlier attempt.
+	// ours is whether a user of the managed resource's name would be its own.
 	// Known after Observe.
-	attempted bool
+	ours bool
 }
 
 // Observe reads the snapshot of the service and returns complete connection
 // details. It makes a call to Aiven only when the snapshot is too old.
 func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObservation, error) {
-	e.attempted = e.attempts.before(mg)
+	e.ours = e.owns(mg)
 	ref := userRef(mg)
 	s, err := e.service(ctx, mg, ref)
 	if err != nil {
@@ -54,16 +55,8 @@ func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObserv
 	if !found {
 		return e.absent(ctx, mg, s)
 	}
-	ours, err := e.owns(ctx, mg)
-	if err != nil {
-		return managed.ExternalObservation{}, err
-	}
-	if !ours {
-		if meta.WasDeleted(mg) {
-			return managed.ExternalObservation{}, nil
-		}
-		mg.SetConditions(notReady(mg, errTaken))
-		return managed.ExternalObservation{}, errors.Wrapf(errTaken, "cannot use username %s", ref.Username)
+	if !e.ours {
+		return managed.ExternalObservation{}, e.refuse(ctx, mg)
 	}
 	return e.present(ctx, mg, s, u)
 }
@@ -94,14 +87,7 @@ func (e *external[T]) incomplete(s *aiven.Service, u aiven.User) bool {
 // absent answers for a user that does not exist.
 func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (managed.ExternalObservation, error) {
 	if meta.WasDeleted(mg) {
-		if !pending(mg) {
-			return managed.ExternalObservation{}, nil
-		}
-		done, err := e.kind.Access.Revoked(ctx, e.aiven, mg, userRef(mg))
-		if errors.Is(err, aiven.ErrServiceNotFound) {
-			return managed.ExternalObservation{}, nil
-		}
-		return managed.ExternalObservation{ResourceExists: !done}, err
+		return e.deleted(ctx, mg)
 	}
 	if s.Type != e.kind.ServiceType {
 		err := errors.Wrapf(aiven.ErrInvalid, "service %s of project %s is of type %s, not %s", s.Ref.Service, s.Ref.Project, s.Type, e.kind.ServiceType)
@@ -114,11 +100,33 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 	return managed.ExternalObservation{}, nil
 }
 
+// deleted tells whether everything of a user that is not to be seen has gone.
+func (e *external[T]) deleted(ctx context.Context, mg T) (managed.ExternalObservation, error) {
+	if e.attempts.unsettled(mg) {
+		// A creation was not answered: the user may yet appear.
+		return managed.ExternalObservation{ResourceExists: true}, nil
+	}
+	done := true
+	if e.ours {
+		var err error
+		if done, err = e.kind.Access.Revoked(ctx, e.aiven, mg, userRef(mg)); err != nil && !errors.Is(err, aiven.ErrServiceNotFound) {
+			return managed.ExternalObservation{}, err
+		} else if err != nil {
+			done = true
+		}
+	}
+	if done {
+		e.attempts.forget(mg)
+	}
+	return managed.ExternalObservation{ResourceExists: !done}, nil
+}
+
 // present answers for a user that exists and is ours.
 func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiven.User) (managed.ExternalObservation, error) {
 	mg.SetServiceUserObservation(observation(s, u))
 	if meta.WasDeleted(mg) {
-		return managed.ExternalObservation{ResourceExists: true}, nil
+		shared, err := e.shared(ctx, mg, u)
+		return managed.ExternalObservation{ResourceExists: !shared}, err
 	}
 	details, missing, err := e.details(ctx, s, u)
 	if err != nil {
@@ -134,6 +142,25 @@ func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiv
 		o.ConnectionDetails = managed.ConnectionDetails(details)
 	}
 	return o, nil
+}
+
+// shared tells whether the user is not this managed resource's alone: it is built
+// into the service, or another managed resource has it too. Such a user stays.
+func (e *external[T]) shared(ctx context.Context, mg T, u aiven.User) (bool, error) {
+	if u.Type == "primary" {
+		return true, nil
+	}
+	l := e.kind.NewList()
+	if err := e.cache.List(ctx, l, client.MatchingFields{indexUser: userKey(userRef(mg))}); err != nil {
+		return false, errors.Wrap(err, "cannot list managed resources of the same user")
+	}
+	for _, other := range l.GetItems() {
+		o, ok := other.(T)
+		if ok && o.GetUID() != mg.GetUID() && !meta.WasDeleted(o) && e.owns(o) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // details returns all connection details, and the keys that are missing.
@@ -187,7 +214,7 @@ func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreatio
 // resume finds a user that an earlier reconcile created, or marks the name as
 // taken.
 func (e *external[T]) resume(ctx context.Context, mg T, ref aiven.UserRef) (aiven.User, error) {
-	if !e.attempted && generated(mg) {
+	if !e.ours {
 		meta.AddAnnotations(mg, map[string]string{v1.AnnotationUsernameTaken: ref.Username})
 		return aiven.User{}, errTaken
 	}
@@ -209,6 +236,13 @@ func (e *external[T]) Update(ctx context.Context, mg T) (managed.ExternalUpdate,
 		mg.SetConditions(notReady(mg, err))
 		return managed.ExternalUpdate{}, errors.Wrap(err, "cannot grant access")
 	}
+	// Say at once that it is done: our own write is no news to anybody.
+	if s, err := e.aiven.Service(ctx, userRef(mg).ServiceRef); err == nil {
+		if u, found := s.User(userRef(mg).Username); found {
+			_, err = e.present(ctx, mg, s, u)
+			return managed.ExternalUpdate{}, err
+		}
+	}
 	return managed.ExternalUpdate{}, nil
 }
 
@@ -220,7 +254,7 @@ func (e *external[T]) Delete(ctx context.Context, mg T) (managed.ExternalDelete,
 		return managed.ExternalDelete{}, errors.Wrap(err, "cannot revoke access")
 	}
 	s, err := e.aiven.Service(ctx, ref.ServiceRef)
-	if err == nil {
+	if err == nil && !e.attempts.unsettled(mg) {
 		if _, found := s.User(ref.Username); !found {
 			return managed.ExternalDelete{}, nil
 		}
@@ -231,23 +265,37 @@ func (e *external[T]) Delete(ctx context.Context, mg T) (managed.ExternalDelete,
 // Disconnect does nothing: clients are shared.
 func (e *external[T]) Disconnect(context.Context) error { return nil }
 
-// owns tells whether the user of the managed resource's name is its own.
-func (e *external[T]) owns(ctx context.Context, mg T) (bool, error) {
-	if !generated(mg) {
-		return true, nil
+// owns tells whether a user of the managed resource's name would be its own: a
+// person set the name, the user was seen to be ours before, or somebody tried to
+// create it for this resource. That a name was reserved is no attempt.
+func (e *external[T]) owns(mg T) bool {
+	switch {
+	case !generated(mg):
+		return true
+	case taken(mg), e.attempts.isTaken(mg):
+		return false
+	case mg.GetServiceUserObservation().Username == meta.GetExternalName(mg):
+		return true
+	default:
+		return e.attempts.mayHave(mg)
 	}
-	if taken(mg) {
-		return false, nil
+}
+
+// refuse has nothing to do with a user that is somebody else's, but to remember.
+func (e *external[T]) refuse(ctx context.Context, mg T) error {
+	if meta.WasDeleted(mg) {
+		e.attempts.forget(mg)
+		return nil
 	}
-	if pending(mg) {
-		return true, nil
+	mg.SetConditions(notReady(mg, errTaken))
+	e.attempts.ended(mg, errTaken)
+	if !taken(mg) {
+		meta.AddAnnotations(mg, map[string]string{v1.AnnotationUsernameTaken: meta.GetExternalName(mg)})
+		if err := e.marks.UpdateCriticalAnnotations(ctx, mg); err != nil {
+			return err //nolint:wrapcheck // It says what cannot be recorded.
+		}
 	}
-	// What we read may be older than our own record of the creation.
-	live := e.kind.New()
-	if err := e.live.Get(ctx, client.ObjectKeyFromObject(mg), live); err != nil {
-		return false, errors.Wrap(err, "cannot get managed resource")
-	}
-	return pending(live) && !taken(live), nil
+	return errors.Wrapf(errTaken, "cannot use username %s", meta.GetExternalName(mg))
 }
 
 // unobserved returns the error for a user of which nothing is known. A service

@@ -86,16 +86,17 @@ func newClient(t *testing.T, o aiven.Options) *aiven.Client {
 	return c
 }
 
-// liveNothing answers for managed resources that the API server knows no better
-// than the test does.
-type liveNothing struct{ client.Reader }
+// nothing is a cache without other managed resources, and stores no marks.
+type nothing struct{ client.Reader }
 
-func (liveNothing) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
-	return nil
-}
+func (nothing) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+
+func (nothing) UpdateCriticalAnnotations(context.Context, client.Object) error { return nil }
 
 func externalFor[T ServiceUser](p place, k Kind[T]) *external[T] {
-	return &external[T]{kind: k, aiven: p.client, live: liveNothing{}, refusals: &refusals{}, attempts: newAttempts(time.Now().Add(-time.Hour))}
+	a := newAttempts()
+	a.since = time.Now().Add(-time.Hour)
+	return &external[T]{kind: k, aiven: p.client, cache: nothing{}, marks: nothing{}, refusals: &refusals{}, attempts: a}
 }
 
 // prepare gives a managed resource what the controller would have given it.
@@ -266,6 +267,8 @@ func TestOwnership(t *testing.T) {
 	cases := map[string]struct {
 		reason      string
 		annotations map[string]string
+		created     time.Time
+		seen        bool
 		deleted     bool
 		exists      bool
 		taken       bool
@@ -280,8 +283,24 @@ func TestOwnership(t *testing.T) {
 			annotations: map[string]string{meta.AnnotationKeyExternalName: name, v1.AnnotationGeneratedUsername: name},
 			taken:       true,
 		},
+		"Reserved": {
+			reason: "A name that this process reserved and never tried to create is not ours.",
+			annotations: map[string]string{
+				meta.AnnotationKeyExternalName: name, v1.AnnotationGeneratedUsername: name,
+				meta.AnnotationKeyExternalCreatePending: time.Now().Format(time.RFC3339),
+			},
+			created: time.Now(),
+			taken:   true,
+		},
+		"SeenBefore": {
+			reason:      "A user that was seen to be ours stays ours, whatever became of the annotations.",
+			annotations: map[string]string{meta.AnnotationKeyExternalName: name, v1.AnnotationGeneratedUsername: name},
+			created:     time.Now(),
+			seen:        true,
+			exists:      true,
+		},
 		"GeneratedPending": {
-			reason: "A user of a generated name that was about to be created is ours.",
+			reason: "A user of a generated name that an earlier process was about to create is ours.",
 			annotations: map[string]string{
 				meta.AnnotationKeyExternalName: name, v1.AnnotationGeneratedUsername: name,
 				meta.AnnotationKeyExternalCreatePending: time.Now().Format(time.RFC3339),
@@ -309,6 +328,10 @@ func TestOwnership(t *testing.T) {
 			mg := Kafka().New()
 			mg.Spec.ForProvider.ServiceUserParameters = v1alpha1.ServiceUserParameters{Project: "p", ServiceName: "the-kafka"}
 			mg.SetAnnotations(tc.annotations)
+			mg.SetCreationTimestamp(metav1.NewTime(tc.created))
+			if tc.seen {
+				mg.SetServiceUserObservation(v1alpha1.ServiceUserObservation{Username: name})
+			}
 			if tc.deleted {
 				now := metav1.Now()
 				mg.SetDeletionTimestamp(&now)

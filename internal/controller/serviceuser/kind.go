@@ -21,6 +21,8 @@ type ServiceUser interface {
 
 	// GetServiceUserParameters returns the service that the user belongs to.
 	GetServiceUserParameters() v1alpha1.ServiceUserParameters
+	// GetServiceUserObservation returns what is known of the user.
+	GetServiceUserObservation() v1alpha1.ServiceUserObservation
 	// SetServiceUserObservation replaces what is known of the user.
 	SetServiceUserObservation(o v1alpha1.ServiceUserObservation)
 }

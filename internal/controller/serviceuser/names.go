@@ -8,6 +8,8 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	"github.com/pkg/errors"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -50,5 +52,8 @@ func (a *annotations) UpdateCriticalAnnotations(ctx context.Context, o client.Ob
 		return nil
 	}
 	patch := client.RawPatch(mergePatch(v1.AnnotationUsernameTaken, name))
-	return errors.Wrap(a.client.Patch(ctx, shallow(o), patch), "cannot record that the username is taken")
+	err := retry.OnError(retry.DefaultBackoff, func(err error) bool { return ctx.Err() == nil && !kerrors.IsNotFound(err) }, func() error {
+		return a.client.Patch(ctx, shallow(o), patch)
+	})
+	return errors.Wrap(err, "cannot record that the username is taken")
 }

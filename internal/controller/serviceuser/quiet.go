@@ -161,15 +161,16 @@ type quietStatus struct {
 
 // Update writes the status, unless it says nothing new.
 func (s quietStatus) Update(ctx context.Context, o client.Object, opts ...client.SubResourceUpdateOption) error {
-	// The reconciler sets this annotation in memory when a creation succeeded,
-	// and returns to reconcile again at once. It is never stored (see
-	// annotations), so that it marks just this one status.
-	if !meta.GetExternalCreateSucceeded(o).IsZero() {
-		return nil
-	}
 	s.refusals.apply(o)
 	cached, ok := o.DeepCopyObject().(client.Object)
-	if ok && s.reader.Get(ctx, client.ObjectKeyFromObject(o), cached) == nil && (unchanged(cached, o) || early(cached, o)) {
+	if !ok || s.reader.Get(ctx, client.ObjectKeyFromObject(o), cached) != nil {
+		return s.SubResourceWriter.Update(ctx, o, opts...) //nolint:wrapcheck // A decorator.
+	}
+	// The reconciler sets this annotation in memory when a creation succeeded, and
+	// returns to reconcile again at once. We never store it (see annotations), so
+	// that where it is new it marks just this one status.
+	created := !meta.GetExternalCreateSucceeded(o).IsZero() && meta.GetExternalCreateSucceeded(cached).IsZero()
+	if created || unchanged(cached, o) || early(cached, o) {
 		return nil
 	}
 	return s.SubResourceWriter.Update(ctx, o, opts...) //nolint:wrapcheck // A decorator.
