@@ -27,8 +27,8 @@ type AivenApplicationSpec struct {
 	// SecretName is the name of the Secret that holds the credentials of every
 	// service that does not name a Secret of its own. It is made in the
 	// application's namespace. Default: "<name>-aiven". It may be changed: the
-	// same credentials are then published under the new name and the old Secret
-	// is removed. A Secret of that name that belongs to somebody else is never
+	// same credentials are then published under the new name, and the old Secret
+	// stays as long as these are valid, because pods may have it mounted. A Secret of that name that belongs to somebody else is never
 	// touched; the application is then not ready, with reason SecretConflict.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
@@ -57,9 +57,10 @@ type AivenApplicationSpec struct {
 	Protected bool `json:"protected,omitempty"`
 
 	// ExpiresAt ends the access at this time, in RFC 3339: the users are deleted
-	// at Aiven and the Secret is removed, in use or not. It may be moved as long
-	// as it has not passed. An application that is created with a time in the
-	// past gets no credentials. Default: access does not end.
+	// at Aiven and the Secret is removed, in use or not. It may be moved at any
+	// time; moved into the future after it has passed, it gives the application
+	// new credentials. An application that is created with a time in the past gets
+	// none. Default: access does not end.
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 

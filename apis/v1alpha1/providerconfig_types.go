@@ -56,7 +56,10 @@ type KafkaPool struct {
 // InstanceNames turn the instances that applications name into the names of
 // Aiven services. {namespace} stands for the application's namespace and
 // {instance} for the instance. Without {namespace} in the pattern, every
-// namespace can reach every instance.
+// namespace can reach every instance. With it, names can still meet: instance
+// "b-c" of namespace "a" and instance "c" of namespace "a-b" are the same
+// service; where tenants choose their namespaces, use a pattern in which they
+// cannot, or one configuration for each.
 type InstanceNames struct {
 	// OpenSearch pattern. Default: "opensearch-{namespace}-{instance}".
 	// +optional

@@ -22,7 +22,7 @@ import (
 
 // gcPercent is how much garbage may come on top of what is in use, unless GOGC
 // says otherwise.
-const gcPercent = 50
+const gcPercent = 75
 
 func main() {
 	app := kingpin.New(filepath.Base(os.Args[0]), "Crossplane provider for credentials of Aiven services.").Version(version.Version).DefaultEnvars()
@@ -57,7 +57,7 @@ func main() {
 	}
 
 	if os.Getenv("GOGC") == "" {
-		// Most of the heap is caches that live long: collecting it twice as often
+		// Most of the heap is caches that live long: collecting it sooner
 		// costs little and keeps the peak of a burst down.
 		debug.SetGCPercent(gcPercent)
 	}
