@@ -53,8 +53,10 @@ func TestSections(t *testing.T) {
 			},
 			settings: settings(),
 			want: []want{
-				{"kafka", "orders-aiven", "kafka-proj", "the-kafka"}, {"opensearch", "own", "proj", "opensearch-shop-logs"},
-				{"valkey/a", "orders-aiven", "proj", "valkey-shop-a"}, {"valkey/b", "orders-aiven", "proj", "valkey-shop-b"},
+				{"kafka", "orders-aiven", "kafka-proj", "the-kafka"},
+				{"opensearch", "own", "proj", "opensearch-shop-logs"},
+				{"valkey/a", "orders-aiven", "proj", "valkey-shop-a"},
+				{"valkey/b", "orders-aiven", "proj", "valkey-shop-b"},
 			},
 		},
 		"SecretName": {
