@@ -58,7 +58,11 @@ func (r *Reconciler) publish(ctx context.Context, app *v1.AivenApplication, name
 
 	// The time is that of the content: a Secret that lost something of it gets
 	// the old time back with the old content.
+	key := client.ObjectKey{Namespace: app.GetNamespace(), Name: name}
 	at := publishedAt(app, current, name, hash)
+	if at.IsZero() {
+		at = r.written.since(key, app.GetName(), hash)
+	}
 	unchanged := !at.IsZero()
 	if !unchanged {
 		at = r.now()
@@ -78,14 +82,12 @@ func (r *Reconciler) publish(ctx context.Context, app *v1.AivenApplication, name
 			WithAPIVersion(v1.SchemeGroupVersion.String()).WithKind(v1.AivenApplicationKind).
 			WithName(app.GetName()).WithUID(app.GetUID()).WithController(true).WithBlockOwnerDeletion(true))
 	}
-	key := client.ObjectKey{Namespace: app.GetNamespace(), Name: name}
-	r.written.begin(key)
+	p := published{name: name, hash: hash, at: at, changed: true}
+	r.written.begin(key, app.GetName())
 	stored, err := r.applySecret(ctx, s)
-	others := r.written.end(key, stored.GetResourceVersion())
-	if err != nil {
-		return published{}, errors.Wrapf(err, "cannot publish Secret %s", name)
-	}
-	return published{name: name, hash: hash, at: at, uid: stored.GetUID(), changed: true, again: others}, nil
+	p.again = r.written.end(key, stored.GetResourceVersion(), p)
+	p.uid = stored.GetUID()
+	return p, errors.Wrapf(err, "cannot publish Secret %s", name)
 }
 
 // applySecret applies a Secret and returns it as it is stored. The client's own

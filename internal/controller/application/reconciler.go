@@ -77,6 +77,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.client.Get(ctx, req.NamespacedName, app); err != nil {
 		if kerrors.IsNotFound(err) {
 			r.metrics.Gone(req.Namespace, req.Name)
+			r.written.forget(req.Namespace, req.Name)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, errors.Wrap(err, "cannot get AivenApplication")

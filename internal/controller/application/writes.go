@@ -3,7 +3,9 @@
 package application
 
 import (
+	"maps"
 	"sync"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
@@ -11,15 +13,19 @@ import (
 )
 
 // writes know which versions of Secrets are our own, so that the events of our
-// own writes do not lead to another reconcile. Safe for concurrent use.
+// own writes do not lead to another reconcile, and what content we published
+// when, which the cached status may not show yet. Safe for concurrent use.
 type writes struct {
 	mu sync.Mutex
 	by map[client.ObjectKey]*ownWrite
 }
 
 type ownWrite struct {
-	// version that we wrote last.
-	version string
+	// app that the Secret was published for.
+	app string
+	// version that we wrote last, with the content of that hash since then.
+	version, hash string
+	at            time.Time
 	// writing is true while a write is under way. Its event may come before its
 	// answer: the versions seen meanwhile wait for the answer.
 	writing bool
@@ -27,18 +33,41 @@ type ownWrite struct {
 }
 
 // begin takes note that a Secret is about to be written.
-func (w *writes) begin(key client.ObjectKey) {
+func (w *writes) begin(key client.ObjectKey, app string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.by == nil {
 		w.by = make(map[client.ObjectKey]*ownWrite)
 	}
-	w.by[key] = &ownWrite{writing: true}
+	o := w.by[key]
+	if o == nil || o.app != app {
+		o = &ownWrite{app: app}
+		w.by[key] = o
+	}
+	o.writing, o.seen = true, nil
 }
 
-// end takes note of the version that was written, empty when the write failed,
-// and tells whether somebody else wrote meanwhile.
-func (w *writes) end(key client.ObjectKey, version string) (others bool) {
+// since returns when the content of this hash was published, zero when that is
+// not known.
+func (w *writes) since(key client.ObjectKey, app, hash string) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if o := w.by[key]; o != nil && o.app == app && o.hash == hash {
+		return o.at
+	}
+	return time.Time{}
+}
+
+// forget drops what is known of the Secrets of an application that is gone.
+func (w *writes) forget(namespace, app string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.by, func(k client.ObjectKey, o *ownWrite) bool { return k.Namespace == namespace && o.app == app })
+}
+
+// end takes note of what was written, with an empty version when the write
+// failed, and tells whether somebody else wrote meanwhile.
+func (w *writes) end(key client.ObjectKey, version string, p published) (others bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	o := w.by[key]
@@ -48,7 +77,10 @@ func (w *writes) end(key client.ObjectKey, version string) (others bool) {
 	for _, v := range o.seen {
 		others = others || v != version
 	}
-	w.by[key] = &ownWrite{version: version}
+	o.writing, o.seen, o.version = false, nil, version
+	if version != "" {
+		o.hash, o.at = p.hash, p.at
+	}
 	return others
 }
 
@@ -77,14 +109,6 @@ func (w *writes) others() predicate.Predicate {
 				return true // One of our applications took it from another.
 			}
 			return e.ObjectOld.GetResourceVersion() != e.ObjectNew.GetResourceVersion() && !w.own(e.ObjectNew)
-		},
-		DeleteFunc: func(e ctrlevent.DeleteEvent) bool {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if o := w.by[client.ObjectKeyFromObject(e.Object)]; o != nil && !o.writing {
-				delete(w.by, client.ObjectKeyFromObject(e.Object))
-			}
-			return true
 		},
 	}
 }
