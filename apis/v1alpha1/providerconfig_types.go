@@ -156,7 +156,7 @@ type ProviderConfigStatus struct {
 
 // A ProviderConfig is a team's own Aiven token, for its own namespace. The one
 // named "default" is used by every AivenApplication of the namespace that names
-// none.
+// none. Managed resources have to name it.
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,categories={crossplane,provider,aiven}
 // +kubebuilder:printcolumn:name="SECRET",type="string",JSONPath=".spec.credentials.secretRef.name"
@@ -183,7 +183,8 @@ type ProviderConfigList struct {
 // +kubebuilder:object:root=true
 
 // A ClusterProviderConfig is a platform team's Aiven token, for all namespaces.
-// The one named "default" is used by all who name none.
+// The one named "default" is used by all who name none, but for AivenApplications
+// of a namespace that has a ProviderConfig "default".
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories={crossplane,provider,aiven}
 // +kubebuilder:printcolumn:name="SOURCE",type="string",JSONPath=".spec.credentials.source"

@@ -5,8 +5,11 @@ package demo
 import (
 	"cmp"
 	"context"
+	"maps"
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
@@ -79,19 +82,19 @@ func (e *Environment) Objects(ctx context.Context) (Objects, error) {
 		return Objects{}, errors.Wrap(err, "cannot list Secrets")
 	}
 	out := Objects{Applications: apps.Items, Secrets: secrets.Items}
-	for _, k := range []struct {
-		kind string
-		list resource.ManagedList
-	}{
-		{v1alpha1.KafkaServiceUserKind, &v1alpha1.KafkaServiceUserList{}},
-		{v1alpha1.OpenSearchServiceUserKind, &v1alpha1.OpenSearchServiceUserList{}},
-		{v1alpha1.ValkeyServiceUserKind, &v1alpha1.ValkeyServiceUserList{}},
-	} {
-		if err := e.Kube.List(ctx, k.list); err != nil {
-			return Objects{}, errors.Wrapf(err, "cannot list %ss", k.kind)
+	// Every kind of managed resource that the provider has.
+	types := e.Kube.Scheme().KnownTypes(v1alpha1.SchemeGroupVersion)
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		list, ok := reflect.TypeAssert[resource.ManagedList](reflect.New(types[name]))
+		if !ok {
+			continue
 		}
-		for _, mg := range k.list.GetItems() {
-			out.Managed = append(out.Managed, Managed{Managed: mg, Kind: k.kind})
+		kind := strings.TrimSuffix(name, "List")
+		if err := e.Kube.List(ctx, list); err != nil {
+			return Objects{}, errors.Wrapf(err, "cannot list %ss", kind)
+		}
+		for _, mg := range list.GetItems() {
+			out.Managed = append(out.Managed, Managed{Managed: mg, Kind: kind})
 		}
 	}
 	return out, nil
