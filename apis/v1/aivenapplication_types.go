@@ -3,6 +3,9 @@
 package v1
 
 import (
+	"slices"
+	"time"
+
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -28,7 +31,8 @@ type AivenApplicationSpec struct {
 	// service that does not name a Secret of its own. It is made in the
 	// application's namespace. Default: "<name>-aiven". It may be changed: the
 	// same credentials are then published under the new name, and the old Secret
-	// stays as long as these are valid, because pods may have it mounted. A Secret of that name that belongs to somebody else is never
+	// stays as long as a workload uses it. Whoever deletes the Secret revokes its credentials; the
+	// application then gets new ones. A Secret of that name that belongs to somebody else is never
 	// touched; the application is then not ready, with reason SecretConflict.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
@@ -51,8 +55,8 @@ type AivenApplicationSpec struct {
 	Valkey []ValkeySpec `json:"valkey,omitempty"`
 
 	// Protected keeps the Secret and its users when the application is deleted,
-	// until somebody deletes the Secret. Default: false, with which both go
-	// together with the application.
+	// until somebody deletes the Secret or expiresAt comes. Default: false, with which both go when
+	// the application is gone and no workload uses the Secret any more.
 	// +optional
 	Protected bool `json:"protected,omitempty"`
 
@@ -64,6 +68,12 @@ type AivenApplicationSpec struct {
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
+	// Rotation says when the application gets new credentials. Default: that of
+	// the configuration, else every 30 days (720h), the old ones staying valid for
+	// at least a day (24h).
+	// +optional
+	Rotation *RotationSpec `json:"rotation,omitempty"`
+
 	// ProviderConfigRef names the configuration (with it the Aiven token) to
 	// use: a ClusterProviderConfig, or a ProviderConfig of this namespace.
 	// Default: the ProviderConfig "default" of this namespace if there is one,
@@ -71,6 +81,42 @@ type AivenApplicationSpec struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.kind in ['ClusterProviderConfig', 'ProviderConfig'] && size(self.name) > 0",message="providerConfigRef needs kind ClusterProviderConfig or ProviderConfig, and a name"
 	ProviderConfigRef *xpv2.ProviderConfigReference `json:"providerConfigRef,omitempty"`
+}
+
+// A RotationSpec says when credentials are replaced. New users are made first,
+// then all of them are published in one write, and the users before stay for a
+// while, so that there is no moment at which a running pod has no access.
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.overlap) || duration(self.interval) == duration('0s') || duration(self.overlap) <= duration(self.interval)",message="overlap must not be longer than interval: at most two sets of credentials are valid at a time"
+type RotationSpec struct {
+	// Interval is the longest time that credentials are in use, such as 720h;
+	// they are replaced at a time of day that differs between applications, up to
+	// a day (at most half the interval) earlier. A change counts from
+	// status.credentials.issuedAt. 0s disables rotation by time, of certificates that come
+	// to their end too: these then lead to warnings and the condition Expiring.
+	// At least 1h. Default: that of the configuration, else 720h.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && (duration(self) == duration('0s') || duration(self) >= duration('1h'))",message="interval is a duration such as 720h: 0s to disable rotation by time, else at least 1h"
+	Interval *metav1.Duration `json:"interval,omitempty"`
+
+	// Overlap is how long the credentials before stay valid after new ones are
+	// published. They stay longer while a pod that started before then still
+	// refers to the Secret, but not beyond the next rotation: restart pods at least once
+	// per interval. Default: that of the configuration, else 24h, and never longer
+	// than the interval.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="overlap is a duration such as 24h"
+	Overlap *metav1.Duration `json:"overlap,omitempty"`
+
+	// RequestedAt asks for a rotation now, once for each new value. By convention it is the
+	// time of the request; in the past or the future makes no difference. It may
+	// stay: a value that was acted on is not acted on again. The annotation
+	// aiven.nais.io/rotate-requested-at does the same, for those who may not edit the spec in Git.
+	// +optional
+	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
 }
 
 // A KafkaSpec asks for a user of a Kafka pool.
@@ -140,26 +186,119 @@ type ValkeySpec struct {
 	SecretName string `json:"secretName,omitempty"`
 }
 
-// A CredentialsStatus describes the credentials that are published.
+// A CredentialsStatus describes the credentials of an application: those that
+// are published, those that are about to be, and those that were before.
 type CredentialsStatus struct {
-	// Revision counts the sets of users that were issued to the application. It
-	// is in the names of the managed resources.
+	// Revision counts the sets of users that were issued to the application.
+	// This is the one that is published.
 	// +optional
 	Revision int64 `json:"revision,omitempty"`
 
-	// IssuedAt is when the Secret was first published with this revision.
+	// IssuedAt is when the Secrets were first published with this revision.
 	// +optional
 	IssuedAt *metav1.Time `json:"issuedAt,omitempty"`
+
+	// RotateAt is when the next revision is due by time. Absent when rotation by
+	// time is disabled.
+	// +optional
+	RotateAt *metav1.Time `json:"rotateAt,omitempty"`
 
 	// NotAfter is when the first certificate of this revision ends. Absent when
 	// it has none.
 	// +optional
 	NotAfter *metav1.Time `json:"notAfter,omitempty"`
 
-	// Users are the service users of this revision.
+	// Users are the service users that are published.
 	// +optional
 	// +listType=atomic
 	Users []UserStatus `json:"users,omitempty"`
+
+	// Next is the revision that is being made. Absent when there is none.
+	// +optional
+	Next *NextStatus `json:"next,omitempty"`
+
+	// Previous are the users that were published before and are still valid.
+	// Absent when there are none.
+	// +optional
+	Previous *PreviousStatus `json:"previous,omitempty"`
+
+	// Request and RequestAnnotation are the values of spec.rotation.requestedAt
+	// and of the annotation aiven.nais.io/rotate-requested-at that were acted on.
+	// +optional
+	Request *metav1.Time `json:"request,omitempty"`
+	// +optional
+	RequestAnnotation string `json:"requestAnnotation,omitempty"`
+
+	// Authorities are the CA certificates that were ever published and may still
+	// be needed.
+	// +optional
+	// +listType=map
+	// +listMapKey=fingerprint
+	Authorities []AuthorityStatus `json:"authorities,omitempty"`
+}
+
+// A RotationReason says why credentials are replaced.
+type RotationReason string
+
+// Reasons to replace credentials. They are API.
+const (
+	// RotationScheduled: their time has come.
+	RotationScheduled RotationReason = "Scheduled"
+	// RotationCertificate: a certificate comes to its end.
+	RotationCertificate RotationReason = "CertificateEnding"
+	// RotationAuthority: the CA of the Aiven project changed.
+	RotationAuthority RotationReason = "ProjectCAChanged"
+	// RotationRequested: somebody asked for it.
+	RotationRequested RotationReason = "Requested"
+	// RotationSecretDeleted: somebody deleted a Secret, and so revoked it.
+	RotationSecretDeleted RotationReason = "SecretDeleted"
+	// RotationUserVanished: a user is gone from Aiven.
+	RotationUserVanished RotationReason = "UserVanished"
+)
+
+// A NextStatus describes a revision that is being made.
+type NextStatus struct {
+	// Revision is its number.
+	Revision int64 `json:"revision"`
+	// Reason why it is made.
+	Reason RotationReason `json:"reason"`
+	// Since is when it was begun.
+	Since metav1.Time `json:"since"`
+	// Services whose users it replaces; the others are carried over. Absent:
+	// all.
+	// +optional
+	// +listType=atomic
+	Services []string `json:"services,omitempty"`
+}
+
+// A PreviousStatus describes users that are not published any more and still
+// valid.
+type PreviousStatus struct {
+	// Revision is the highest that they were published with.
+	Revision int64 `json:"revision"`
+	// Since is when they were replaced.
+	Since metav1.Time `json:"since"`
+	// RetireAfter is how long they stay valid at least.
+	RetireAfter metav1.Time `json:"retireAfter"`
+	// HeldBy are pods that started before the users were replaced and refer to a
+	// Secret of the application, some of them when they are many. While there
+	// are any the users stay, until the next rotation.
+	// +optional
+	// +listType=atomic
+	HeldBy []string `json:"heldBy,omitempty"`
+	// Users that are still valid.
+	// +optional
+	// +listType=atomic
+	Users []UserStatus `json:"users,omitempty"`
+}
+
+// An AuthorityStatus describes a CA certificate.
+type AuthorityStatus struct {
+	// Fingerprint is the SHA-256 of the certificate, in hex.
+	Fingerprint string `json:"fingerprint"`
+	// Until is how long it is still published. Absent while Aiven uses it.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
 }
 
 // A UserStatus names one service user at Aiven.
@@ -173,6 +312,10 @@ type UserStatus struct {
 	ServiceName string `json:"serviceName"`
 	// Username is the name of the user at Aiven.
 	Username string `json:"username"`
+	// Revision that the user was made for. Users that a rotation did not replace
+	// have a lower one than the credentials.
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
 }
 
 // A SecretStatus describes one published Secret.
@@ -249,6 +392,7 @@ type AivenApplicationStatus struct {
 // +kubebuilder:printcolumn:name="READY",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
 // +kubebuilder:printcolumn:name="REASON",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].reason"
 // +kubebuilder:printcolumn:name="SECRET",type="string",JSONPath=".status.secrets[*].name"
+// +kubebuilder:printcolumn:name="ROTATES",type="string",JSONPath=".status.credentials.rotateAt"
 // +kubebuilder:printcolumn:name="EXPIRES",type="string",JSONPath=".spec.expiresAt",priority=1
 // +kubebuilder:printcolumn:name="REVISION",type="integer",JSONPath=".status.credentials.revision",priority=1
 // +kubebuilder:printcolumn:name="MESSAGE",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].message",priority=1
@@ -280,4 +424,44 @@ func (a *AivenApplication) GetCondition(ct xpv2.ConditionType) xpv2.Condition {
 // SetConditions sets the supplied conditions, replacing any of the same type.
 func (a *AivenApplication) SetConditions(c ...xpv2.Condition) {
 	a.Status.SetConditions(c...)
+}
+
+// SecretNames returns the names of the Secrets that the application wants, each
+// once, in the order of the spec: those of its sections, spec.secretName for
+// sections without one, and the default "<name>-aiven" where that is empty too.
+func (a *AivenApplication) SecretNames() []string {
+	var out []string
+	add := func(own string) {
+		if n := a.SecretName(own); !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	if a.Spec.Kafka != nil {
+		add(a.Spec.Kafka.SecretName)
+	}
+	if a.Spec.OpenSearch != nil {
+		add(a.Spec.OpenSearch.SecretName)
+	}
+	for _, v := range a.Spec.Valkey {
+		add(v.SecretName)
+	}
+	return out
+}
+
+// SecretName returns the name of the Secret of a section that names the supplied
+// one, or none.
+func (a *AivenApplication) SecretName(own string) string {
+	switch {
+	case own != "":
+		return own
+	case a.Spec.SecretName != "":
+		return a.Spec.SecretName
+	default:
+		return Shorten(a.GetName()+"-aiven", maxNameLength)
+	}
+}
+
+// Expired tells whether the access of the application has ended.
+func (a *AivenApplication) Expired(now time.Time) bool {
+	return a.Spec.ExpiresAt != nil && !now.Before(a.Spec.ExpiresAt.Time)
 }

@@ -14,6 +14,12 @@ import (
 // complete and the last attempt succeeded. Synced is True when the last attempt
 // wrote everything it wanted to write; a wait for Aiven does not make it False.
 const (
+	// TypeRotated is True when no new credentials are due.
+	TypeRotated xpv2.ConditionType = "Rotated"
+	// TypeExpiring is True when access is about to end, or has ended, and nothing
+	// will be done about it unless somebody acts.
+	TypeExpiring xpv2.ConditionType = "Expiring"
+
 	// TypeSucceeded is True when the last attempt succeeded. Kept for aivenator.
 	TypeSucceeded xpv2.ConditionType = "Succeeded"
 	// TypeAivenFailure is True while Aiven refuses or does not answer. Kept for
@@ -63,8 +69,40 @@ const (
 	ReasonSecretConflict xpv2.ConditionReason = "SecretConflict"
 	// ReasonExpired: spec.expiresAt has passed.
 	ReasonExpired xpv2.ConditionReason = "Expired"
+	// ReasonUserVanished: the user was deleted at Aiven by somebody else.
+	ReasonUserVanished xpv2.ConditionReason = "UserVanished"
+	// ReasonRevoking: a Secret was deleted; its users are being deleted.
+	ReasonRevoking xpv2.ConditionReason = "Revoking"
 	// ReasonSyncFailed: something else failed; the message says what.
 	ReasonSyncFailed xpv2.ConditionReason = "SyncFailed"
+)
+
+// Reasons of the condition Rotated, beside those of Ready that a new revision may
+// have to wait for. They are API.
+const (
+	// ReasonUpToDate: nothing is due.
+	ReasonUpToDate xpv2.ConditionReason = "UpToDate"
+	// ReasonRotationDisabled: nothing is due by time, ever.
+	ReasonRotationDisabled xpv2.ConditionReason = "RotationDisabled"
+	// ReasonRotating: the next revision is being made.
+	ReasonRotating xpv2.ConditionReason = "Rotating"
+	// ReasonWaitingForOverlap: a revision is due, and waits until the one before
+	// the present one may go.
+	ReasonWaitingForOverlap xpv2.ConditionReason = "WaitingForOverlap"
+)
+
+// Reasons of the condition Expiring. They are API.
+const (
+	// ReasonNotExpiring: access does not end, or not soon.
+	ReasonNotExpiring xpv2.ConditionReason = "NotExpiring"
+	// ReasonEndsWithinDay and ReasonEndsWithinHour: spec.expiresAt is near.
+	ReasonEndsWithinDay  xpv2.ConditionReason = "EndsWithinDay"
+	ReasonEndsWithinHour xpv2.ConditionReason = "EndsWithinHour"
+	// ReasonCertificateEnding: a certificate comes to its end, and rotation is
+	// disabled.
+	ReasonCertificateEnding xpv2.ConditionReason = "CertificateEnding"
+	// ReasonCertificateEnded: a certificate has ended, and rotation is disabled.
+	ReasonCertificateEnded xpv2.ConditionReason = "CertificateEnded"
 )
 
 // Ready returns a Ready condition that is True.

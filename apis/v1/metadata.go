@@ -2,6 +2,19 @@
 
 package v1
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+const (
+	// Kubernetes: names of objects have at most 253 characters.
+	maxNameLength = 253
+
+	hashLength = 8
+)
+
 // Labels and annotations of the objects that the provider writes.
 const (
 	// LabelApplication is on composed managed resources and published Secrets:
@@ -31,8 +44,31 @@ const (
 	// its name.
 	AnnotationInstance = "aiven.nais.io/instance"
 	// AnnotationRevision is on composed managed resources: the revision they
-	// belong to.
+	// were made for; and on published Secrets: the one they hold.
 	AnnotationRevision = "aiven.nais.io/revision"
+	// AnnotationSecret is on composed managed resources: the Secret that their
+	// credentials are published in. Others that hold them too are among their owners.
+	AnnotationSecret = "aiven.nais.io/secret"
+	// AnnotationAcknowledge is on managed resources whose certificate Aiven renewed
+	// and nothing uses the old one of any more: the end of the new one. They tell
+	// Aiven, which then stops reminding people.
+	AnnotationAcknowledge = "aiven.nais.io/acknowledge-renewal"
+	// AnnotationRotate is on applications: each new value asks for a rotation, as
+	// spec.rotation.requestedAt does.
+	AnnotationRotate = "aiven.nais.io/rotate-requested-at"
+
+	// FinalizerRevoke is on published Secrets: it waits until the users that only
+	// the Secret holds are gone from Aiven.
+	FinalizerRevoke = "aiven.nais.io/revoke"
+	// AnnotationProtected, with value "true", is on published Secrets that nobody
+	// but a person removes.
+	AnnotationProtected = "aiven.nais.io/protected"
+	// AnnotationExpiresAt is on published Secrets whose access ends then, RFC 3339.
+	AnnotationExpiresAt = "aiven.nais.io/expires-at"
+	// AnnotationUnusedSince is on published Secrets that no application names and
+	// no workload uses, RFC 3339. They are removed some time later.
+	AnnotationUnusedSince = "aiven.nais.io/unused-since"
+
 	// AnnotationContentHash is on published Secrets and changes with their
 	// content only.
 	AnnotationContentHash = "aiven.nais.io/content-hash"
@@ -45,3 +81,19 @@ const (
 	// belongs to somebody else at Aiven, and holds it.
 	AnnotationUsernameTaken = "aiven.nais.io/username-taken"
 )
+
+// Shorten returns s if it has at most length bytes, else its beginning and a
+// hash of the whole.
+func Shorten(s string, length int) string {
+	if len(s) <= length {
+		return s
+	}
+	return strings.TrimRight(s[:length-hashLength-1], "-.") + "-" + Digest(s)
+}
+
+// Digest returns 8 hex digits that differ between different texts, as far as
+// chance allows.
+func Digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])[:hashLength]
+}

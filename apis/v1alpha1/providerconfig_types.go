@@ -96,6 +96,40 @@ type RateLimit struct {
 	MaxInFlight int32 `json:"maxInFlight,omitempty"`
 }
 
+// RotationDefaults are for applications that do not say how they want to be
+// rotated.
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.overlap) || duration(self.interval) == duration('0s') || duration(self.overlap) <= duration(self.interval)",message="overlap must not be longer than interval: at most two sets of credentials are valid at a time"
+type RotationDefaults struct {
+	// Interval is the longest time that credentials are in use. 0s disables
+	// rotation by time. At least 1h. Default: 720h.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && (duration(self) == duration('0s') || duration(self) >= duration('1h'))",message="interval is a duration such as 720h: 0s to disable rotation by time, else at least 1h"
+	Interval *metav1.Duration `json:"interval,omitempty"`
+
+	// Overlap is how long replaced credentials stay valid at least. Default: 24h,
+	// and never longer than the interval.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="overlap is a duration such as 24h"
+	Overlap *metav1.Duration `json:"overlap,omitempty"`
+}
+
+// OrphanPolicy says what is done about users that no object claims.
+// +kubebuilder:validation:Enum=Report;Delete
+type OrphanPolicy string
+
+// What is done about users at Aiven whose names are ours and that no object
+// claims any more.
+const (
+	// OrphansReport reports them, and does nothing else.
+	OrphansReport OrphanPolicy = "Report"
+	// OrphansDelete also deletes those that this cluster can prove it made.
+	OrphansDelete OrphanPolicy = "Delete"
+)
+
 // ServiceSettings are what both kinds of configuration say about Aiven.
 type ServiceSettings struct {
 	// BaseURL of the Aiven API. Default: https://api.aiven.io. In a
@@ -129,6 +163,10 @@ type ServiceSettings struct {
 	// so one limit.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
+
+	// Rotation defaults for applications that use this configuration.
+	// +optional
+	Rotation *RotationDefaults `json:"rotation,omitempty"`
 }
 
 // A ProviderConfigSpec is a configuration for one namespace.
@@ -145,6 +183,15 @@ type ClusterProviderConfigSpec struct {
 	Credentials ClusterCredentials `json:"credentials"`
 
 	ServiceSettings `json:",inline"`
+
+	// Orphans are users on the services of this configuration whose names are
+	// made like those of applications and that no managed resource of this cluster claims, such
+	// as are left when somebody removes a finalizer by force. Report (the default) counts them in metrics
+	// and says so in events on this configuration. Delete also deletes those that
+	// this cluster recorded as made by itself. Users of other clusters that share the services are never touched.
+	// +optional
+	// +kubebuilder:default=Report
+	Orphans OrphanPolicy `json:"orphans,omitempty"`
 }
 
 // A ProviderConfigStatus is what is known of a configuration.

@@ -39,6 +39,12 @@ type ServiceUserObservation struct {
 	// +optional
 	CertificateNotAfter *metav1.Time `json:"certificateNotAfter,omitempty"`
 
+	// ExpiringCertificateNotAfter is when the certificate ends that the user had
+	// before Aiven renewed it; until then that works too. Absent when there is
+	// none, or when Aiven was told that nothing uses it any more.
+	// +optional
+	ExpiringCertificateNotAfter *metav1.Time `json:"expiringCertificateNotAfter,omitempty"`
+
 	// ServiceState is the state of the Aiven service: RUNNING, REBALANCING,
 	// REBUILDING or POWEROFF.
 	// +optional
