@@ -296,6 +296,8 @@ type PreviousStatus struct {
 type AuthorityStatus struct {
 	// Fingerprint is the SHA-256 of the certificate, in hex.
 	Fingerprint string `json:"fingerprint"`
+	// Since is when it was first published.
+	Since metav1.Time `json:"since"`
 	// Until is how long it is still published. Absent while Aiven uses it.
 	// +optional
 	Until *metav1.Time `json:"until,omitempty"`

@@ -116,6 +116,26 @@ func NotReady(r xpv2.ConditionReason, message string) xpv2.Condition {
 	return condition(xpv2.TypeReady, corev1.ConditionFalse, r, message)
 }
 
+// Rotated returns a condition that says that no new credentials are due.
+func Rotated(r xpv2.ConditionReason) xpv2.Condition {
+	return condition(TypeRotated, corev1.ConditionTrue, r, "")
+}
+
+// NotRotated returns a condition that says why new credentials are due and not
+// published yet.
+func NotRotated(r xpv2.ConditionReason, message string) xpv2.Condition {
+	return condition(TypeRotated, corev1.ConditionFalse, r, message)
+}
+
+// Expiring returns a condition that says whether access is about to end:
+// it is False for ReasonNotExpiring.
+func Expiring(r xpv2.ConditionReason, message string) xpv2.Condition {
+	if r == ReasonNotExpiring {
+		return condition(TypeExpiring, corev1.ConditionFalse, r, message)
+	}
+	return condition(TypeExpiring, corev1.ConditionTrue, r, message)
+}
+
 // Failure returns a condition for aivenator's tools (TypeAivenFailure,
 // TypeLocalFailure, TypeSucceeded) of the supplied status.
 func Failure(t xpv2.ConditionType, s corev1.ConditionStatus, r xpv2.ConditionReason, message string) xpv2.Condition {

@@ -36,6 +36,8 @@ func main() {
 	app.Flag("leader-election", "Make sure that one of several replicas works.").Default("true").BoolVar(&o.LeaderElection)
 	app.Flag("leader-election-namespace", "Namespace of the lease. Default: the pod's.").StringVar(&o.LeaderElectionNamespace)
 	app.Flag("allowed-base-urls", "Base URLs of the Aiven API, separated by commas, that a namespaced ProviderConfig may use beside https://api.aiven.io.").StringVar(&allowed)
+	app.Flag("janitor-grace", "How long a published Secret stays that no application names, after the last workload that used it.").Default(provider.DefaultJanitorGrace.String()).DurationVar(&o.JanitorGrace)
+	app.Flag("janitor-dry-run", "Say in events and metrics which Secrets would be removed because nothing uses them, and remove none.").BoolVar(&o.JanitorDryRun)
 	app.Flag("metrics-address", "Address of the metrics, \"0\" for none.").Default(":8080").StringVar(&o.MetricsAddress)
 	app.Flag("health-address", "Address of /healthz and /readyz, \"0\" for none.").Default(":8081").StringVar(&o.HealthAddress)
 	app.Flag("pprof-address", "Address of Go profiles for whoever looks for a bottleneck, \"0\" for none.").Default("0").StringVar(&o.PprofAddress)

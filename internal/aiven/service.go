@@ -5,6 +5,7 @@ package aiven
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -124,6 +125,13 @@ func (s *Service) User(name string) (User, bool) {
 		return User{}, false
 	}
 	return *u, true
+}
+
+// Users yields all users of the service, complete as for User, in no particular order.
+func (s *Service) Users() iter.Seq[User] {
+	return func(yield func(User) bool) {
+		s.users.each(func(u *User) bool { return yield(*u) })
+	}
 }
 
 // UserCount is the number of users, the built-in ones included.

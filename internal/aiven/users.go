@@ -4,11 +4,15 @@ package aiven
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	sdk "github.com/aiven/aiven-go-client/v2"
 	"github.com/pkg/errors"
 )
+
+// operationAcknowledgeRenewal has no constant in the library. Aiven: operations of a modification of a user.
+const operationAcknowledgeRenewal = "acknowledge-renewal"
 
 // quotaTTLs is how many times Options.ErrorTTL an exhausted quota is remembered.
 const quotaTTLs = 3
@@ -83,9 +87,47 @@ func (c *Client) SetAccessControl(ctx context.Context, ref UserRef, ac AccessCon
 	if err := c.gate(ctx, e, cl); err != nil {
 		return err
 	}
-	// Without an operation the library resets the credentials.
-	operation := sdk.UpdateOperationSetAccessControl
-	req := sdk.ModifyServiceUserRequest{Operation: &operation, AccessControl: ac.request()}
+	req := sdk.ModifyServiceUserRequest{AccessControl: ac.request()}
+	err := c.modifyUser(ctx, cl, ref, sdk.UpdateOperationSetAccessControl, req)
+	if err != nil {
+		return e.writeFailed(err)
+	}
+	e.wrote(write{kind: accessControlSet, user: User{Username: ref.Username, AccessControl: ac.clone()}})
+	return nil
+}
+
+// AcknowledgeRenewal tells Aiven that nothing uses the certificate any more that a user had before Aiven renewed it. Aiven
+// stops reminding people then; no certificate ends by it. That there is nothing to acknowledge, or no such user, is success.
+// It is never tried again in line. Snapshots do not show it before the next read.
+func (c *Client) AcknowledgeRenewal(ctx context.Context, ref UserRef) error {
+	cl := userCall(opUpdateUser, "acknowledge certificate renewal of user", ref)
+	if err := cl.check(); err != nil {
+		return err
+	}
+	e := c.entry(ref.ServiceRef)
+	if err := c.gate(ctx, e, cl); err != nil {
+		return err
+	}
+	err := c.modifyUser(ctx, cl, ref, operationAcknowledgeRenewal, sdk.ModifyServiceUserRequest{})
+	if err == nil || nothingToAcknowledge(err) {
+		return nil
+	}
+	if err = e.writeFailed(err); errors.Is(err, ErrUserNotFound) {
+		return nil
+	}
+	return err
+}
+
+// nothingToAcknowledge tells a conflict with the user's state from one with the service's, which has a kind of its own.
+func nothingToAcknowledge(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == http.StatusConflict && errors.Is(err, ErrInvalid)
+}
+
+// modifyUser makes one modification of a user. It takes the operation apart from the request so that there is always one:
+// without it the library resets the credentials.
+func (c *Client) modifyUser(ctx context.Context, cl call, ref UserRef, operation string, req sdk.ModifyServiceUserRequest) error {
+	req.Operation = &operation
 	_, err := do(ctx, c, cl, func(ctx context.Context) (struct{}, error) {
 		_, err := c.sdk.ServiceUsers.Update(ctx, ref.Project, ref.Service, ref.Username, req)
 		if err != nil && err.Error() == "user not found" {
@@ -93,11 +135,7 @@ func (c *Client) SetAccessControl(ctx context.Context, ref UserRef, ac AccessCon
 		}
 		return struct{}{}, err
 	})
-	if err != nil {
-		return e.writeFailed(err)
-	}
-	e.wrote(write{kind: accessControlSet, user: User{Username: ref.Username, AccessControl: ac.clone()}})
-	return nil
+	return err
 }
 
 // DeleteUser deletes a service user. That there is no such user, or no such service, is success. It is never tried again

@@ -5,6 +5,7 @@ package aiven
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -132,6 +133,147 @@ func TestSetAccessControl(t *testing.T) {
 		if !strings.Contains(body, part) {
 			t.Errorf("the request lacks %s: %s", part, body)
 		}
+	}
+}
+
+func TestAcknowledgeRenewal(t *testing.T) {
+	cases := map[string]struct {
+		reason   string
+		arrange  func(s *aivensim.Server)
+		username string
+		want     error
+		pending  bool
+		calls    int
+	}{
+		"Pending": {
+			reason:  "A renewal that is pending is acknowledged, and nothing else happens to the user.",
+			arrange: func(s *aivensim.Server) { s.RenewCertificate(testProject, kafkaRef.Service, "orders") },
+			calls:   1,
+		},
+		"NothingPending": {
+			reason: "That nothing is pending is fine, when Aiven thinks so.",
+			calls:  1,
+		},
+		"Conflict": {
+			reason:  "And when Aiven calls it a conflict.",
+			arrange: func(s *aivensim.Server) { s.UpdatePolicy(func(p *aivensim.Policy) { p.AcknowledgeStatus = 409 }) },
+			calls:   1,
+		},
+		"NotPowered": {
+			reason: "A conflict with the state of the service is another one.",
+			arrange: func(s *aivensim.Server) {
+				s.Inject(aivensim.Fault{Operation: "UpdateUser", Status: 409, Message: "Database not powered on"})
+			},
+			want:  ErrServiceNotRunning,
+			calls: 1,
+		},
+		"NoUser": {
+			reason:   "Nobody reminds people of a user that is gone.",
+			username: "gone",
+			calls:    1,
+		},
+		"ServerError": {
+			reason: "What failed is not tried again in line.",
+			arrange: func(s *aivensim.Server) {
+				s.RenewCertificate(testProject, kafkaRef.Service, "orders")
+				s.Inject(aivensim.Fault{Operation: "UpdateUser", Status: 503})
+			},
+			want:    ErrUnavailable,
+			pending: true,
+			calls:   1,
+		},
+		"EmptyBody": {
+			reason: "A good answer without a body leaves the outcome open.",
+			arrange: func(s *aivensim.Server) {
+				s.Inject(aivensim.Fault{Operation: "UpdateUser", EmptyBody: true, After: true})
+			},
+			want:  ErrUnavailable,
+			calls: 1,
+		},
+		"BadName": {
+			reason:   "A name that would make another path is not sent.",
+			username: "..",
+			want:     ErrInvalid,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSim()
+			c := connect(t, s)
+			s.AddUser(testProject, kafkaRef.Service, "orders")
+			if tc.arrange != nil {
+				tc.arrange(s)
+			}
+			before, _ := s.User(testProject, kafkaRef.Service, "orders")
+			username := tc.username
+			if username == "" {
+				username = "orders"
+			}
+			if err := c.AcknowledgeRenewal(t.Context(), user(kafkaRef, username)); !errors.Is(err, tc.want) {
+				t.Errorf("%s: AcknowledgeRenewal(...): got %v, want %v", tc.reason, err, tc.want)
+			}
+			if n := calls(s, "UpdateUser"); n != tc.calls {
+				t.Errorf("%s: %d calls, want %d", tc.reason, n, tc.calls)
+			}
+			after, _ := s.User(testProject, kafkaRef.Service, "orders")
+			if got := !after.ExpiringCertNotAfter.IsZero(); got != tc.pending {
+				t.Errorf("%s: pending: got %t, want %t", tc.reason, got, tc.pending)
+			}
+			if after.Password != before.Password || after.AccessKey != before.AccessKey || after.AccessCert != before.AccessCert {
+				t.Errorf("%s: the credentials changed", tc.reason)
+			}
+		})
+	}
+}
+
+func TestUsers(t *testing.T) {
+	s := newSim()
+	c := connect(t, s)
+	ctx := t.Context()
+	for _, name := range []string{"here", "going"} {
+		s.AddUser(testProject, valkeyRef.Service, name)
+	}
+	before, err := c.Service(ctx, valkeyRef)
+	if err != nil {
+		t.Fatalf("Service(...): %v", err)
+	}
+	if _, err := c.CreateUser(ctx, user(valkeyRef, "coming"), AccessControl{}); err != nil {
+		t.Fatalf("CreateUser(...): %v", err)
+	}
+	if err := c.DeleteUser(ctx, user(valkeyRef, "going")); err != nil {
+		t.Fatalf("DeleteUser(...): %v", err)
+	}
+	after, err := c.Service(ctx, valkeyRef)
+	if err != nil {
+		t.Fatalf("Service(...): %v", err)
+	}
+	cases := map[string]struct {
+		reason string
+		svc    *Service
+		want   []string
+	}{
+		"Read":   {"Users that were read, the built-in one included.", before, []string{"default", "going", "here"}},
+		"Writes": {"Own writes are in it.", after, []string{"coming", "default", "here"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for u := range tc.svc.Users() {
+				known, ok := tc.svc.User(u.Username)
+				if diff := cmp.Diff(known, u); !ok || diff != "" {
+					t.Errorf("%s: user %s differs: -User, +Users:\n%s", tc.reason, u.Username, diff)
+				}
+				got = append(got, u.Username)
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
+			}
+			for range tc.svc.Users() {
+				break // An iteration that ends early must not go on.
+			}
+		})
 	}
 }
 

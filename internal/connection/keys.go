@@ -13,6 +13,8 @@ import (
 const (
 	// SecretCA is the key of the CA certificates, in every published Secret.
 	SecretCA = "AIVEN_CA"
+	// SecretKafkaCA is the key of the CA certificates of the Kafka service's project.
+	SecretKafkaCA = "KAFKA_CA"
 	// SecretUpdated is the key of the time at which the content last changed.
 	SecretUpdated = "AIVEN_SECRET_UPDATED"
 	// SecretKafkaUpdated is SecretUpdated under its name for Kafka.
@@ -74,7 +76,7 @@ var commonKeys = []KeyDoc{
 
 var kafkaEntries = []entry{
 	kafka(secretBrokers, KeyURI, "Address of the brokers, `host:port`."),
-	kafka("KAFKA_CA", KeyCA, "CA certificate of the Kafka service's project, in PEM."),
+	kafka(SecretKafkaCA, KeyCA, "CA certificate of the Kafka service's project, in PEM."),
 	kafka("KAFKA_CERTIFICATE", KeyClientCert, "Client certificate, in PEM."),
 	kafka("KAFKA_PRIVATE_KEY", KeyClientKey, "Private key of the client certificate, in PEM."),
 	kafka(secretCredStorePassword, "", "Password of both key stores."),

@@ -141,24 +141,21 @@ func renderPart(p Part, o Options) (map[string][]byte, error) {
 	return data, nil
 }
 
-// bundle returns the CAs of the supplied parts in their order, each once. The
-// CA of a single project is returned as it is.
+// bundle returns the CAs of the supplied parts in their order, each certificate
+// once. The CA of a single project is returned as it is.
 func bundle(parts []Part) []byte {
-	var out []byte
+	var texts [][]byte
 	seen := make(map[string]bool)
 	for _, p := range parts {
-		ca := p.Details[KeyCA]
-		id := string(bytes.TrimSpace(ca))
-		if seen[id] {
-			continue
+		if id := string(bytes.TrimSpace(p.Details[KeyCA])); !seen[id] {
+			seen[id] = true
+			texts = append(texts, p.Details[KeyCA])
 		}
-		seen[id] = true
-		if len(out) > 0 && !bytes.HasSuffix(out, []byte("\n")) {
-			out = append(out, '\n')
-		}
-		out = append(out, ca...)
 	}
-	return out
+	if len(texts) == 1 {
+		return texts[0]
+	}
+	return join(texts...)
 }
 
 // Stamp records in the supplied data, rendered by Render, that its content

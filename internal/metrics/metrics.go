@@ -15,6 +15,9 @@ import (
 
 const namespace = "provider_aiven"
 
+// overdueAfter is how long a revision may take before it counts as overdue.
+const overdueAfter = time.Hour
+
 // Metrics counts what the provider does. Safe for concurrent use.
 type Metrics struct {
 	calls     *prometheus.CounterVec
@@ -23,13 +26,17 @@ type Metrics struct {
 	wait      prometheus.Histogram
 	published prometheus.Histogram
 
-	mu    sync.Mutex
-	ready map[string]bool
-	apps  *prometheus.Desc
+	rotated *prometheus.CounterVec
+	janitor *prometheus.CounterVec
+	now     func() time.Time
+
+	mu                           sync.Mutex
+	applications                 map[[2]string]Application
+	apps, overdue, due, notAfter *prometheus.Desc
 }
 
 // New returns metrics that are not registered yet.
-func New() *Metrics {
+func New(now func() time.Time) *Metrics {
 	return &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "aiven", Name: "calls_total",
@@ -52,15 +59,30 @@ func New() *Metrics {
 			Help:    "Time from the creation of an AivenApplication to its first complete Secrets.",
 			Buckets: []float64{0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 60, 300, 1800},
 		}),
-		ready: make(map[string]bool),
+		rotated: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "application", Name: "rotations_total",
+			Help: "Revisions of credentials that were published after the first one, by reason.",
+		}, []string{"reason"}),
+		janitor: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "janitor", Name: "decisions_total",
+			Help: "Decisions about published Secrets that no application names, by action (marked, spared, deleted) and reason.",
+		}, []string{"action", "reason"}),
+		now:          now,
+		applications: make(map[[2]string]Application),
 		apps: prometheus.NewDesc(namespace+"_applications", "Number of AivenApplications by whether they are ready.",
 			[]string{"ready"}, nil),
+		overdue: prometheus.NewDesc(namespace+"_rotations_overdue", "Number of AivenApplications whose next revision has been due for more than an hour.",
+			nil, nil),
+		due: prometheus.NewDesc(namespace+"_application_rotation_due_timestamp_seconds",
+			"When the next revision of the credentials of an AivenApplication is due. In the past while it cannot be made.", []string{"namespace", "name"}, nil),
+		notAfter: prometheus.NewDesc(namespace+"_application_certificate_not_after_timestamp_seconds",
+			"When the first certificate of an AivenApplication ends.", []string{"namespace", "name"}, nil),
 	}
 }
 
 // Register registers all metrics.
 func (m *Metrics) Register(r prometheus.Registerer) error {
-	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.bytes, m.wait, m.published, m} {
+	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.bytes, m.wait, m.published, m.rotated, m.janitor, m} {
 		if err := r.Register(c); err != nil {
 			return errors.Wrap(err, "cannot register metrics")
 		}
@@ -82,31 +104,62 @@ func (m *Metrics) LimiterWait(d time.Duration) { m.wait.Observe(d.Seconds()) }
 // Published records how long an application waited for its first Secrets.
 func (m *Metrics) Published(d time.Duration) { m.published.Observe(d.Seconds()) }
 
-// Ready records whether an application is ready.
-func (m *Metrics) Ready(ns, name string, ready bool) {
+// Rotated counts a revision that was published, and why it was made.
+func (m *Metrics) Rotated(reason string) { m.rotated.WithLabelValues(reason).Inc() }
+
+// Janitor counts a decision about a Secret that no application names.
+func (m *Metrics) Janitor(action, reason string) { m.janitor.WithLabelValues(action, reason).Inc() }
+
+// Application is how an application is.
+type Application struct {
+	// Ready is whether its Secrets hold working credentials.
+	Ready bool
+	// RotationDue is when its next revision is due, or was if it could not be
+	// made yet. NotAfter is when its first certificate ends. Zero: never.
+	RotationDue, NotAfter time.Time
+}
+
+// Application remembers how an application is.
+func (m *Metrics) Application(ns, name string, a Application) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ready[ns+"/"+name] = ready
+	m.applications[[2]string{ns, name}] = a
 }
 
 // Gone forgets an application.
 func (m *Metrics) Gone(ns, name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.ready, ns+"/"+name)
+	delete(m.applications, [2]string{ns, name})
 }
 
-// Describe implements prometheus.Collector for the number of applications.
-func (m *Metrics) Describe(ch chan<- *prometheus.Desc) { ch <- m.apps }
+// Describe and Collect make Metrics a collector of what is known of
+// applications.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.apps, m.overdue, m.due, m.notAfter} {
+		ch <- d
+	}
+}
 
-// Collect implements prometheus.Collector for the number of applications.
+// Collect sends the number of applications, and the times of each.
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	count := map[bool]int{true: 0, false: 0}
-	for _, ready := range m.ready {
-		count[ready]++
+	overdue, now := 0, m.now()
+	for id, a := range m.applications {
+		count[a.Ready]++
+		if !a.RotationDue.IsZero() {
+			ch <- prometheus.MustNewConstMetric(m.due, prometheus.GaugeValue, float64(a.RotationDue.Unix()), id[0], id[1])
+			if now.Sub(a.RotationDue) > overdueAfter {
+				overdue++
+			}
+		}
+		if !a.NotAfter.IsZero() {
+			ch <- prometheus.MustNewConstMetric(m.notAfter, prometheus.GaugeValue, float64(a.NotAfter.Unix()), id[0], id[1])
+		}
 	}
-	m.mu.Unlock()
+	ch <- prometheus.MustNewConstMetric(m.overdue, prometheus.GaugeValue, float64(overdue))
 	for ready, n := range count {
 		ch <- prometheus.MustNewConstMetric(m.apps, prometheus.GaugeValue, float64(n), strconv.FormatBool(ready))
 	}

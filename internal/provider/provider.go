@@ -21,6 +21,8 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,13 +30,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/provider-aiven/provider-aiven/apis"
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	ourcontroller "github.com/provider-aiven/provider-aiven/internal/controller"
+	"github.com/provider-aiven/provider-aiven/internal/janitor"
 	"github.com/provider-aiven/provider-aiven/internal/metrics"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
+	"github.com/provider-aiven/provider-aiven/internal/usage"
 )
 
 // Defaults of Options.
@@ -43,6 +48,7 @@ const (
 	DefaultWorkers             = 32
 	DefaultSyncInterval        = 10 * time.Hour
 	DefaultStateMetricInterval = time.Minute
+	DefaultJanitorGrace        = 10 * time.Minute
 )
 
 // Options of the provider.
@@ -73,6 +79,14 @@ type Options struct {
 	UserAgent string
 	// Registry of metrics. Default: controller-runtime's.
 	Registry prometheus.Registerer
+	// JanitorGrace is how long a Secret that no application names stays after its
+	// last user is gone. Default: DefaultJanitorGrace.
+	JanitorGrace time.Duration
+	// JanitorDryRun has the janitor say what it would remove, and remove nothing.
+	JanitorDryRun bool
+	// Clock by which credentials are rotated, expire and are removed. Default: the
+	// machine's.
+	Clock clock.WithTicker
 	// Logger. Default: none.
 	Logger logging.Logger
 	// Aiven adjusts the options of Aiven clients. Default: not at all.
@@ -86,6 +100,7 @@ func (o Options) withDefaults() Options {
 	o.SyncInterval = orDefault(o.SyncInterval, DefaultSyncInterval)
 	o.StateMetricInterval = orDefault(o.StateMetricInterval, DefaultStateMetricInterval)
 	o.Workers = orDefault(o.Workers, DefaultWorkers)
+	o.JanitorGrace = orDefault(o.JanitorGrace, DefaultJanitorGrace)
 	o.MetricsAddress = orDefault(o.MetricsAddress, "0")
 	o.HealthAddress = orDefault(o.HealthAddress, "0")
 	o.PprofAddress = orDefault(o.PprofAddress, "0")
@@ -114,7 +129,11 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	m := metrics.New()
+	now := time.Now
+	if o.Clock != nil {
+		now = o.Clock.Now
+	}
+	m := metrics.New(now)
 	mrMetrics, stateMetrics := managed.NewMRMetricRecorder(), statemetrics.NewMRStateMetrics()
 	if err := m.Register(o.Registry); err != nil {
 		return err
@@ -134,11 +153,23 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 		MetricOptions: &controller.MetricOptions{
 			PollStateMetricInterval: o.StateMetricInterval, MRMetrics: mrMetrics, MRStateMetrics: stateMetrics,
 		},
-	}, ourcontroller.Dependencies{NewClient: newClient(o, m), AllowedBaseURLs: o.AllowedBaseURLs, Metrics: m})
+	}, ourcontroller.Dependencies{NewClient: newClient(o, m), AllowedBaseURLs: o.AllowedBaseURLs, Metrics: m,
+		Janitor: janitor.Policy{Grace: o.JanitorGrace, DryRun: o.JanitorDryRun}, Now: now, NewQueue: newQueue(o.Clock)})
 	if err != nil {
 		return errors.Wrap(err, "cannot set up controllers")
 	}
 	return errors.Wrap(mgr.Start(ctx), "cannot run controllers")
+}
+
+// newQueue returns a function that makes work queues of a clock, nil for the
+// machine's.
+func newQueue(c clock.WithTicker) func(string, workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	if c == nil {
+		return nil
+	}
+	return func(name string, l workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+		return workqueue.NewTypedRateLimitingQueueWithConfig(l, workqueue.TypedRateLimitingQueueConfig[reconcile.Request]{Name: name, Clock: c})
+	}
 }
 
 func newClient(o Options, m *metrics.Metrics) providerconfig.ClientFn {
@@ -193,10 +224,7 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		Cache: cache.Options{
 			SyncPeriod:       &o.SyncInterval,
 			DefaultTransform: cache.TransformStripManagedFields(),
-			ByObject: map[client.Object]cache.ByObject{
-				// Metadata of the Secrets that we published, to see them change.
-				&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{v1.LabelManagedBy: v1.ManagedBy})},
-			},
+			ByObject: cached(),
 		},
 	})
 	if err != nil {
@@ -206,4 +234,17 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		return nil, errors.Wrap(err, "cannot add health check")
 	}
 	return mgr, errors.Wrap(mgr.AddReadyzCheck("readyz", healthz.Ping), "cannot add readiness check")
+}
+
+// cached says what is kept in memory of objects that are not ours.
+func cached() map[client.Object]cache.ByObject {
+	out := map[client.Object]cache.ByObject{
+		// Metadata of the Secrets that we published, to see them change.
+		&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{v1.LabelManagedBy: v1.ManagedBy})},
+	}
+	// Of workloads, which Secrets they refer to.
+	for _, o := range janitor.Kinds() {
+		out[o] = cache.ByObject{Transform: usage.Strip}
+	}
+	return out
 }

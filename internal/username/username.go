@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -19,6 +20,10 @@ const (
 	suffixLength = 3
 	base         = 36
 )
+
+// generated matches what For returns. An application's name may hold dots, a
+// namespace's cannot.
+var generated = regexp.MustCompile(`^[a-z0-9-]{1,20}_[a-z0-9.-]{1,30}_[0-9a-f]{8}_[a-z0-9]{3}$`)
 
 // An Input is what a username depends on.
 type Input struct {
@@ -41,6 +46,10 @@ type Input struct {
 func For(i Input) string {
 	return Prefix(i.Namespace, i.Name) + suffix(i)
 }
+
+// IsGenerated tells whether a name looks like one that For returned, here or in
+// another cluster. Names of aivenator look the same.
+func IsGenerated(name string) bool { return generated.MatchString(name) }
 
 // Prefix returns what the names of all users of one object begin with, ending
 // in "_". NAIS: liberator, kafka.nais.io/v1 ServiceUserNameWithSuffix.

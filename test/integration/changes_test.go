@@ -51,7 +51,7 @@ func gone(t *testing.T, o client.Object) {
 func TestSpecChanges(t *testing.T) {
 	t.Parallel()
 	te := newTenant(t, "changes")
-	te.create(te.app("orders", func(a *v1.AivenApplication) { a.Spec.Valkey = a.Spec.Valkey[:1] }))
+	te.create(te.app("orders", shortOverlap, func(a *v1.AivenApplication) { a.Spec.Valkey = a.Spec.Valkey[:1] }))
 	te.ready("orders")
 	before := te.secret("orders-aiven")
 	osUser := string(before.Data["OPEN_SEARCH_USERNAME"])
@@ -93,7 +93,9 @@ func TestSpecChanges(t *testing.T) {
 		return nil
 	})
 
-	// Another name: the same credentials, without a call to Aiven.
+	// Another name: the same credentials, without a call to Aiven. The old Secret
+	// stays as long as a workload refers to it.
+	te.create(te.replicaSet("rollback", "orders-aiven"))
 	te.change("orders", func(a *v1.AivenApplication) { a.Spec.SecretName = "renamed" })
 	te.ready("orders")
 	r := te.secret("renamed")
@@ -101,8 +103,14 @@ func TestSpecChanges(t *testing.T) {
 	if !bytes.Equal(r.Data["OPEN_SEARCH_PASSWORD"], s.Data["OPEN_SEARCH_PASSWORD"]) {
 		t.Error("renaming the Secret changed the credentials")
 	}
-	// Pods may still have the old one mounted.
+	old := te.secret("orders-aiven")
+	te.event(old, "JanitorSpared")
 	te.works(te.secret("orders-aiven"))
+	if err := h.Kube.Delete(t.Context(), te.replicaSet("rollback", "orders-aiven")); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, old)
+	te.works(te.secret("renamed"))
 }
 
 func TestInstanceChangeHasNoGap(t *testing.T) {
@@ -111,7 +119,7 @@ func TestInstanceChangeHasNoGap(t *testing.T) {
 	only := func(a *v1.AivenApplication) {
 		a.Spec.Kafka, a.Spec.OpenSearch, a.Spec.Valkey = nil, &v1.OpenSearchSpec{Instance: "logs"}, nil
 	}
-	te.create(te.app("orders", only))
+	te.create(te.app("orders", shortOverlap, only))
 	te.ready("orders")
 	old := te.secret("orders-aiven")
 
@@ -171,7 +179,7 @@ func TestSecretHeals(t *testing.T) {
 			},
 		},
 		"RemovedMarks": {
-			reason: "Neither label nor annotation says any more whose the Secret is; its owner does.",
+			reason: "Neither label nor annotation says any more whose the Secret is; the application and the finalizer do.",
 			breaks: func(s *corev1.Secret) error {
 				s.Labels, s.Annotations = nil, nil
 				return h.Kube.Update(t.Context(), s)
@@ -184,9 +192,12 @@ func TestSecretHeals(t *testing.T) {
 				return h.Kube.Update(t.Context(), s)
 			},
 		},
-		"DeletedSecret": {
-			reason: "A Secret that somebody deletes comes back.",
-			breaks: func(s *corev1.Secret) error { return h.Kube.Delete(t.Context(), s) },
+		"RemovedFinalizer": {
+			reason: "The finalizer with which a deletion waits for the users comes back.",
+			breaks: func(s *corev1.Secret) error {
+				s.Finalizers = nil
+				return h.Kube.Update(t.Context(), s)
+			},
 		},
 	}
 	for name, tc := range cases {
@@ -207,8 +218,8 @@ func TestSecretHeals(t *testing.T) {
 				if diff := cmp.Diff(want.Data, s.Data); diff != "" {
 					return errors.New("the data differs")
 				}
-				if s.Labels[v1.LabelManagedBy] != v1.ManagedBy {
-					return errors.New("a label is missing")
+				if s.Labels[v1.LabelManagedBy] != v1.ManagedBy || !slices.Contains(s.Finalizers, v1.FinalizerRevoke) {
+					return errors.New("a label or the finalizer is missing")
 				}
 				return nil
 			})
@@ -291,6 +302,7 @@ func TestDriftAtAiven(t *testing.T) {
 		})
 	})
 	t.Run("CertificateRenewed", func(t *testing.T) {
+		s = te.secret("orders-aiven")
 		h.Sim.RenewCertificate(te.project, "kafka", string(s.Data["KAFKA_SCHEMA_REGISTRY_USER"]))
 		eventuallyWorks(t, func(got *corev1.Secret) error {
 			if bytes.Equal(got.Data["KAFKA_CERTIFICATE"], s.Data["KAFKA_CERTIFICATE"]) || bytes.Equal(got.Data["client.keystore.p12"], s.Data["client.keystore.p12"]) {

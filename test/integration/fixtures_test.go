@@ -7,11 +7,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -83,6 +87,91 @@ func (te tenant) app(name string, with ...func(*v1.AivenApplication)) *v1.AivenA
 		w(a)
 	}
 	return a
+}
+
+// shortOverlap has replaced users go soon.
+func shortOverlap(a *v1.AivenApplication) {
+	a.Spec.Rotation = &v1.RotationSpec{Overlap: &metav1.Duration{Duration: time.Second}}
+}
+
+// replicaSet returns one without replicas that refers to a Secret, as a rollout
+// leaves behind for rollbacks.
+func (te tenant) replicaSet(name, secret string) *appsv1.ReplicaSet {
+	labels := map[string]string{"app": name}
+	return &appsv1.ReplicaSet{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: te.namespace},
+		Spec: appsv1.ReplicaSetSpec{
+			Replicas: new(int32), Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: podSpec(secret)},
+		},
+	}
+}
+
+func podSpec(secret string) corev1.PodSpec {
+	return corev1.PodSpec{
+		AutomountServiceAccountToken: new(bool),
+		Containers: []corev1.Container{{
+			Name: "app", Image: "app",
+			EnvFrom: []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: secret}}}},
+		}},
+	}
+}
+
+// pod starts a pod that refers to a Secret, as far as anybody can see.
+func (te tenant) pod(name, secret string, started time.Time) *corev1.Pod {
+	te.t.Helper()
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: te.namespace}, Spec: podSpec(secret)}
+	harness.Eventually(te.t, "pod "+name+" is made", func(ctx context.Context) error { return h.Kube.Create(ctx, p) })
+	at := metav1.NewTime(started)
+	p.Status.Phase, p.Status.StartTime = corev1.PodRunning, &at
+	if err := h.Kube.Status().Update(te.t.Context(), p); err != nil {
+		te.t.Fatalf("cannot start pod: %v", err)
+	}
+	return p
+}
+
+func (te tenant) delete(o client.Object, opts ...client.DeleteOption) {
+	te.t.Helper()
+	if err := h.Kube.Delete(te.t.Context(), o, opts...); err != nil {
+		te.t.Fatalf("cannot delete %T: %v", o, err)
+	}
+}
+
+// managed returns the managed resources of the namespace.
+func (te tenant) managed(ctx context.Context) []client.Object {
+	te.t.Helper()
+	var out []client.Object
+	for _, l := range []client.ObjectList{&v1alpha1.KafkaServiceUserList{}, &v1alpha1.OpenSearchServiceUserList{}, &v1alpha1.ValkeyServiceUserList{}} {
+		if err := h.Kube.List(ctx, l, client.InNamespace(te.namespace)); err != nil {
+			te.t.Fatalf("cannot list managed resources: %v", err)
+		}
+		_ = apimeta.EachListItem(l, func(o runtime.Object) error {
+			out = append(out, o.(client.Object))
+			return nil
+		})
+	}
+	return out
+}
+
+// event waits for an event about an object.
+func (te tenant) event(o client.Object, reason string) {
+	te.t.Helper()
+	harness.Eventually(te.t, "event "+reason+" about "+o.GetName(), func(ctx context.Context) error {
+		l := &corev1.EventList{}
+		if err := h.Kube.List(ctx, l, client.InNamespace(te.namespace)); err != nil {
+			return err
+		}
+		var reasons []string
+		for _, e := range l.Items {
+			if e.InvolvedObject.Name == o.GetName() {
+				reasons = append(reasons, e.Reason)
+			}
+		}
+		if !slices.Contains(reasons, reason) {
+			return errors.Errorf("only %v", reasons)
+		}
+		return nil
+	})
 }
 
 // ready waits until the application is ready as it is specified now.

@@ -123,8 +123,8 @@ func TestProtected(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = apimeta.EachListItem(l, func(o runtime.Object) error {
-			if owners := o.(client.Object).GetOwnerReferences(); len(owners) != 1 || owners[0].Kind != "Secret" {
-				t.Errorf("owners of %T: want the Secret that holds its credentials, got %v", o, owners)
+			if owners := o.(client.Object).GetOwnerReferences(); len(owners) != 2 || owners[1].Kind != "Secret" {
+				t.Errorf("owners of %T: want the application and the Secret that holds its credentials, got %v", o, owners)
 			}
 			return nil
 		})

@@ -3,8 +3,6 @@
 package application
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,7 +23,9 @@ import (
 const (
 	maxName  = 253
 	maxLabel = 63
-	hashed   = 8
+
+	// connSuffix ends the names of connection Secrets.
+	connSuffix = "-conn"
 )
 
 // A target is the Aiven service that a section of an application is about.
@@ -53,6 +53,32 @@ func (s section) id() string {
 	return s.label() + "/" + s.instance
 }
 
+// is tells whether a user of the status is the section's.
+func (s section) is(u v1.UserStatus) bool {
+	return u.Service == s.id() && s.target == target{u.Project, u.ServiceName}
+}
+
+// isOf tells whether a managed resource is of the section's service.
+func (s section) isOf(mg composed) bool {
+	o := sectionOf(mg)
+	return o.id() == s.id() && o.target == s.target
+}
+
+// sectionOf returns the section that a managed resource was made for, less what
+// only the spec says.
+func sectionOf(mg composed) section {
+	s := section{instance: mg.GetAnnotations()[v1.AnnotationInstance], secretName: mg.GetAnnotations()[v1.AnnotationSecret], target: targetOf(mg)}
+	switch mg.(type) {
+	case *v1alpha1.KafkaServiceUser:
+		s.service = connection.Kafka
+	case *v1alpha1.OpenSearchServiceUser:
+		s.service = connection.OpenSearch
+	case *v1alpha1.ValkeyServiceUser:
+		s.service = connection.Valkey
+	}
+	return s
+}
+
 // A KafkaServiceFn finds the one Kafka service of a project.
 type KafkaServiceFn func(project string) (string, error)
 
@@ -66,7 +92,7 @@ func sections(app *v1.AivenApplication, s providerconfig.Settings, kafka KafkaSe
 			return nil, err
 		}
 		out = append(out, section{
-			service: connection.Kafka, secretName: secretName(app, k.SecretName), target: t,
+			service: connection.Kafka, secretName: app.SecretName(k.SecretName), target: t,
 			build: func(p v1alpha1.ServiceUserParameters) composed {
 				mg := &v1alpha1.KafkaServiceUser{}
 				mg.Spec.ForProvider.ServiceUserParameters = p
@@ -79,7 +105,7 @@ func sections(app *v1.AivenApplication, s providerconfig.Settings, kafka KafkaSe
 	}
 	if o := app.Spec.OpenSearch; o != nil {
 		out = append(out, section{
-			service: connection.OpenSearch, secretName: secretName(app, o.SecretName),
+			service: connection.OpenSearch, secretName: app.SecretName(o.SecretName),
 			target: target{s.Project, instanceName(s.InstanceNames.OpenSearch, "opensearch-{namespace}-{instance}", app.GetNamespace(), o.Instance)},
 			build: func(p v1alpha1.ServiceUserParameters) composed {
 				mg := &v1alpha1.OpenSearchServiceUser{}
@@ -90,7 +116,7 @@ func sections(app *v1.AivenApplication, s providerconfig.Settings, kafka KafkaSe
 	}
 	for _, v := range app.Spec.Valkey {
 		out = append(out, section{
-			service: connection.Valkey, instance: v.Instance, secretName: secretName(app, v.SecretName),
+			service: connection.Valkey, instance: v.Instance, secretName: app.SecretName(v.SecretName),
 			target: target{s.Project, instanceName(s.InstanceNames.Valkey, "valkey-{namespace}-{instance}", app.GetNamespace(), v.Instance)},
 			build: func(p v1alpha1.ServiceUserParameters) composed {
 				mg := &v1alpha1.ValkeyServiceUser{}
@@ -158,88 +184,73 @@ func instanceName(pattern, fallback, namespace, instance string) string {
 	return strings.NewReplacer("{namespace}", namespace, "{instance}", instance).Replace(pattern)
 }
 
-// secretName returns the Secret of a section: its own, the application's, or the
-// default.
-func secretName(app *v1.AivenApplication, own string) string {
-	switch {
-	case own != "":
-		return own
-	case app.Spec.SecretName != "":
-		return app.Spec.SecretName
-	default:
-		return shorten(app.GetName()+"-aiven", maxName)
-	}
-}
-
 // A desiredUser is a managed resource that should exist, and for what.
 type desiredUser struct {
 	section
-	object composed
+	revision int64
+	object   composed
 }
 
-// compose returns the managed resources that an application should have. An
-// existing one keeps its name; one whose name belongs to a user of another
-// service, which is about to be replaced, leads to another name, so that the old
-// user can stay until the new one is published. Pure.
-func compose(app *v1.AivenApplication, ref providerconfig.Ref, in []section, existing map[string]composed) []desiredUser {
-	out := make([]desiredUser, 0, len(in))
-	for _, s := range in {
-		mg := s.build(v1alpha1.ServiceUserParameters{Project: s.target.project, ServiceName: s.target.service})
-		name := objectName(app, s, mg, existing)
-		mg.SetName(name)
-		mg.SetNamespace(app.GetNamespace())
-		mg.SetProviderConfigReference(ref.Reference())
-		mg.SetManagementPolicies(xpv2.ManagementPolicies{xpv2.ManagementActionAll})
-		mg.SetWriteConnectionSecretToReference(&xpv2.LocalSecretReference{Name: shorten(name, maxName-len("-conn")) + "-conn"})
-		mg.SetLabels(map[string]string{
-			v1.LabelApplication: shorten(app.GetName(), maxLabel),
-			v1.LabelService:     s.label(),
-			v1.LabelManagedBy:   v1.ManagedBy,
-		})
-		user := generatedUsername(app, s, 0)
-		mg.SetAnnotations(map[string]string{
-			v1.AnnotationApplication:       app.GetName(),
-			v1.AnnotationRevision:          strconv.FormatInt(revision(app), 10),
-			v1.AnnotationGeneratedUsername: user,
-		})
-		if s.instance != "" {
-			meta.AddAnnotations(mg, map[string]string{v1.AnnotationInstance: s.instance})
-		}
-		meta.SetExternalName(mg, user)
-		meta.AddFinalizer(mg, managed.FinalizerName)
-		out = append(out, desiredUser{section: s, object: mg})
+// An origin is where a managed resource that an application should have comes
+// from: an existing one, or the revision that it is made for.
+type origin struct {
+	revision int64
+	existing composed
+}
+
+// compose returns the managed resource that an application should have for a
+// section. An existing one keeps its name. Pure.
+func compose(app *v1.AivenApplication, ref providerconfig.Ref, s section, o origin, existing map[string]composed) desiredUser {
+	mg := s.build(v1alpha1.ServiceUserParameters{Project: s.target.project, ServiceName: s.target.service})
+	name := objectName(app, s, o.revision, existing, mg)
+	if o.existing != nil {
+		name = o.existing.GetName()
 	}
-	return out
+	mg.SetName(name)
+	mg.SetNamespace(app.GetNamespace())
+	mg.SetProviderConfigReference(ref.Reference())
+	mg.SetManagementPolicies(xpv2.ManagementPolicies{xpv2.ManagementActionAll})
+	mg.SetWriteConnectionSecretToReference(&xpv2.LocalSecretReference{Name: v1.Shorten(name, maxName-len(connSuffix)) + connSuffix})
+	mg.SetLabels(map[string]string{
+		v1.LabelApplication: v1.Shorten(app.GetName(), maxLabel),
+		v1.LabelService:     s.label(),
+		v1.LabelManagedBy:   v1.ManagedBy,
+	})
+	user := generatedUsername(app, s, o.revision, 0)
+	mg.SetAnnotations(map[string]string{
+		v1.AnnotationApplication:       app.GetName(),
+		v1.AnnotationRevision:          strconv.FormatInt(o.revision, 10),
+		v1.AnnotationSecret:            s.secretName,
+		v1.AnnotationGeneratedUsername: user,
+	})
+	if s.instance != "" {
+		meta.AddAnnotations(mg, map[string]string{v1.AnnotationInstance: s.instance})
+	}
+	meta.SetExternalName(mg, user)
+	meta.AddFinalizer(mg, managed.FinalizerName)
+	return desiredUser{section: s, revision: o.revision, object: mg}
 }
 
 // generatedUsername returns the name of the section's user after the supplied
 // number of names that turned out to be taken.
-func generatedUsername(app *v1.AivenApplication, s section, attempt int) string {
+func generatedUsername(app *v1.AivenApplication, s section, revision int64, attempt int) string {
 	return username.For(username.Input{
 		Namespace: app.GetNamespace(), Name: app.GetName(), UID: string(app.GetUID()),
-		Service: s.id() + "@" + s.target.project + "/" + s.target.service, Revision: revision(app), Attempt: attempt,
+		Service: s.id() + "@" + s.target.project + "/" + s.target.service, Revision: revision, Attempt: attempt,
 	})
 }
 
-// revision is the set of users that the application is issued.
-func revision(app *v1.AivenApplication) int64 {
-	if c := app.Status.Credentials; c != nil && c.Revision > 0 {
-		return c.Revision
-	}
-	return 1
-}
-
 // objectName returns the name of the section's managed resource: the plain one,
-// unless that belongs to a user of another service, or the section was given
-// another name when it did.
-func objectName(app *v1.AivenApplication, s section, mg composed, existing map[string]composed) string {
+// unless that belongs to a user of another service, which is about to be replaced and stays until
+// then, or the section was given another name when it did.
+func objectName(app *v1.AivenApplication, s section, revision int64, existing map[string]composed, mg composed) string {
 	parts := []string{app.GetName(), s.label()}
 	if s.instance != "" {
 		parts = append(parts, s.instance)
 	}
-	parts = append(parts, fmt.Sprintf("r%d", revision(app)))
-	plain := shorten(strings.Join(parts, "-"), maxName-len("-conn"))
-	other := shorten(plain+"-"+digest(s.target.project+"/"+s.target.service), maxName-len("-conn"))
+	parts = append(parts, fmt.Sprintf("r%d", revision))
+	plain := v1.Shorten(strings.Join(parts, "-"), maxName-len(connSuffix))
+	other := v1.Shorten(plain+"-"+v1.Digest(s.target.project+"/"+s.target.service), maxName-len(connSuffix))
 	if p, ok := existing[keyOf(mg, other)]; ok && targetOf(p) == s.target {
 		return other
 	}
@@ -252,17 +263,4 @@ func objectName(app *v1.AivenApplication, s section, mg composed, existing map[s
 func targetOf(mg composed) target {
 	p := mg.GetServiceUserParameters()
 	return target{project: p.Project, service: p.ServiceName}
-}
-
-// shorten returns s if it is not too long, else its beginning and a hash of it.
-func shorten(s string, length int) string {
-	if len(s) <= length {
-		return s
-	}
-	return strings.TrimRight(s[:length-hashed-1], "-.") + "-" + digest(s)
-}
-
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])[:hashed]
 }

@@ -125,7 +125,7 @@ func TestComposeNames(t *testing.T) {
 	same.Spec.ForProvider.ServiceName = "opensearch-shop-logs"
 
 	moved := same.DeepCopy()
-	moved.SetName("orders-opensearch-r1-" + digest("proj/opensearch-shop-logs"))
+	moved.SetName("orders-opensearch-r1-" + v1.Digest("proj/opensearch-shop-logs"))
 
 	cases := map[string]struct {
 		reason   string
@@ -135,9 +135,9 @@ func TestComposeNames(t *testing.T) {
 	}{
 		"New":         {reason: "A managed resource is named after the application, the service and the revision.", name: "orders", want: "orders-opensearch-r1"},
 		"Same":        {reason: "One that is there keeps its name.", name: "orders", existing: same, want: "orders-opensearch-r1"},
-		"OtherTarget": {reason: "One of another service stays until the new one is published.", name: "orders", existing: other, want: "orders-opensearch-r1-" + digest("proj/opensearch-shop-logs")},
-		"Moved":       {reason: "One that was made beside another keeps its name when that is gone.", name: "orders", existing: moved, want: "orders-opensearch-r1-" + digest("proj/opensearch-shop-logs")},
-		"Long":        {reason: "A name that is too long is hashed down, with room for the connection Secret's.", name: strings.Repeat("a", 253), want: strings.Repeat("a", 239) + "-" + digest(strings.Repeat("a", 253)+"-opensearch-r1")},
+		"OtherTarget": {reason: "One of another service stays until the new one is published.", name: "orders", existing: other, want: "orders-opensearch-r1-" + v1.Digest("proj/opensearch-shop-logs")},
+		"Moved":       {reason: "One that was made beside another keeps its name when that is gone.", name: "orders", existing: moved, want: "orders-opensearch-r1-" + v1.Digest("proj/opensearch-shop-logs")},
+		"Long":        {reason: "A name that is too long is hashed down, with room for the connection Secret's.", name: strings.Repeat("a", 253), want: strings.Repeat("a", 239) + "-" + v1.Digest(strings.Repeat("a", 253)+"-opensearch-r1")},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestComposeNames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out := compose(app, settings().Ref, in, existing)
+			out := []desiredUser{compose(app, settings().Ref, in[0], origin{revision: 1}, existing)}
 			if got := out[0].object.GetName(); got != tc.want {
 				t.Errorf("%s: want %s, got %s", tc.reason, tc.want, got)
 			}

@@ -6,17 +6,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -37,23 +36,73 @@ type published struct {
 	again bool
 }
 
+// publishAll publishes the credentials of all users, and remembers it.
+func (r *Reconciler) publishAll(ctx context.Context, l *life, users []liveUser) outcome {
+	parts := make([]connection.Part, len(users))
+	for i, u := range users {
+		d, err := r.details(ctx, u.mg)
+		if err != nil {
+			return failure(err)
+		}
+		parts[i] = connection.Part{Service: u.service, Instance: u.instance, Details: d}
+	}
+	trust := newTrust(l, parts, r.now())
+	var out []published
+	for _, name := range secretNames(users) {
+		p, err := r.publish(ctx, l, name, trust.extend(l.secrets[name], partsOf(name, users, parts)))
+		if err != nil {
+			return failure(err)
+		}
+		out = append(out, p)
+	}
+	before := l.credentials()
+	at := latest(out)
+	c := l.settle(users, at)
+	c.Authorities = trust.remember(*c.IssuedAt)
+	l.app.Status.Credentials = c
+	l.app.Status.Secrets = secretsStatus(out)
+
+	o := outcome{reason: v1.ReasonAvailable, message: notes(users), look: trust.look, revision: c.Revision}
+	if before.Next != nil && c.Next == nil {
+		o.completed = before.Next
+	}
+	for _, p := range out {
+		o.again = o.again || p.again
+		if p.changed {
+			o.published = append(o.published, p.name)
+		}
+	}
+	look, err := r.acknowledge(ctx, l, users, out)
+	if err != nil {
+		return failure(err)
+	}
+	o.look = earliest(o.look, look)
+	look, err = r.handOver(ctx, l, users, out)
+	if err != nil {
+		return failure(err)
+	}
+	o.look = earliest(o.look, look)
+	return o
+}
+
 // publish makes sure that a Secret holds what the parts render to. It writes the
 // Secret in one piece, and only when something of ours differs.
-func (r *Reconciler) publish(ctx context.Context, app *v1.AivenApplication, name string, parts []connection.Part) (published, error) {
+func (r *Reconciler) publish(ctx context.Context, l *life, name string, parts []connection.Part) (published, error) {
 	data, err := connection.Render(parts, connection.Options{KeyStorePassword: r.keyStorePassword})
 	if err != nil {
 		return published{}, errors.Wrapf(err, "cannot publish Secret %s", name)
 	}
-	hash := connection.Hash(data)
-	current := &corev1.Secret{}
-	err = r.client.Get(ctx, client.ObjectKey{Namespace: app.GetNamespace(), Name: name}, current)
-	if client.IgnoreNotFound(err) != nil {
-		return published{}, errors.Wrap(err, "cannot get Secret")
-	}
-	if err == nil {
-		if err := mayWrite(app, current); err != nil {
+	app, hash := l.app, connection.Hash(data)
+	current := l.secrets[name]
+	if current == nil {
+		if current, err = r.secret(ctx, app.GetNamespace(), name); err != nil {
 			return published{}, err
 		}
+	}
+	if current == nil {
+		current = &corev1.Secret{}
+	} else if err := mayWrite(app, current); err != nil {
+		return published{}, err
 	}
 
 	// The time is that of the content: a Secret that lost something of it gets
@@ -69,22 +118,21 @@ func (r *Reconciler) publish(ctx context.Context, app *v1.AivenApplication, name
 	}
 	connection.Stamp(data, at)
 	labels, annotations := metadata(app, hash)
-	if unchanged && holds(current, data, labels, annotations) && ownedAsWanted(app, current) {
+	if unchanged && holds(current, data, labels, annotations) {
 		return published{name: name, hash: hash, at: at, uid: current.GetUID()}, nil
 	}
 
-	s := corev1ac.Secret(name, app.GetNamespace()).WithType(corev1.SecretTypeOpaque).WithData(data).WithLabels(labels).WithAnnotations(annotations)
+	s := corev1ac.Secret(name, app.GetNamespace()).WithType(corev1.SecretTypeOpaque).WithData(data).
+		WithLabels(labels).WithAnnotations(annotations).WithFinalizers(v1.FinalizerRevoke)
 	if current.Type != "" {
 		s.WithType(current.Type)
-	}
-	if !app.Spec.Protected {
-		s.WithOwnerReferences(metav1ac.OwnerReference().
-			WithAPIVersion(v1.SchemeGroupVersion.String()).WithKind(v1.AivenApplicationKind).
-			WithName(app.GetName()).WithUID(app.GetUID()).WithController(true).WithBlockOwnerDeletion(true))
 	}
 	p := published{name: name, hash: hash, at: at, changed: true}
 	r.written.begin(key, app.GetName())
 	stored, err := r.applySecret(ctx, s)
+	if err == nil {
+		err = r.disown(ctx, stored)
+	}
 	p.again = r.written.end(key, stored.GetResourceVersion(), p)
 	p.uid = stored.GetUID()
 	return p, errors.Wrapf(err, "cannot publish Secret %s", name)
@@ -102,16 +150,31 @@ func (r *Reconciler) applySecret(ctx context.Context, s *corev1ac.SecretApplyCon
 	return stored, errors.Wrap(err, "cannot apply Secret")
 }
 
+// disown takes an application off the owners of a Secret that it may outlive, as
+// aivenator's and those of earlier versions have. Applying does not: the owner is somebody else's field.
+func (r *Reconciler) disown(ctx context.Context, s *corev1.Secret) error {
+	if metav1.GetControllerOf(s) == nil {
+		return nil
+	}
+	before := s.DeepCopy()
+	s.SetOwnerReferences(slices.DeleteFunc(s.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.Kind == v1.AivenApplicationKind }))
+	return errors.Wrap(r.client.Patch(ctx, s, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})), "cannot take the application off the owners of the Secret")
+}
+
 // mayWrite refuses Secrets that are not this application's. One that aivenator
 // wrote for an application of the same name is taken over.
 func mayWrite(app *v1.AivenApplication, s *corev1.Secret) error {
 	l := s.GetLabels()
 	ours := metav1.IsControlledBy(s, app) || l[v1.LabelManagedBy] == v1.ManagedBy && applicationOf(s) == app.GetName()
 	aivenators := l[v1.LabelManagedBy] == "" && l[v1.LabelType] == v1.SecretType && (l[v1.LabelApp] == app.GetName() || ownedByName(app, s))
-	if owner := metav1.GetControllerOf(s); owner != nil && owner.UID != app.GetUID() && (!aivenators || owner.Kind != v1.AivenApplicationKind) {
+	owner := metav1.GetControllerOf(s)
+	if owner != nil && owner.UID != app.GetUID() && (!aivenators || owner.Kind != v1.AivenApplicationKind) {
 		ours, aivenators = false, false
 	}
-	if ours || aivenators {
+	// One that lost all its marks is still the one that we published.
+	remembered := owner == nil && slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke) &&
+		slices.ContainsFunc(app.Status.Secrets, func(p v1.SecretStatus) bool { return p.Name == s.GetName() })
+	if ours || aivenators || remembered && applicationOf(s) == "" {
 		return nil
 	}
 	return reasoned(v1.ReasonSecretConflict, "Secret %s exists already and does not belong to this application; it is not touched. Choose another secretName, or delete the Secret if nobody needs it.", s.GetName())
@@ -141,13 +204,19 @@ func publishedAt(app *v1.AivenApplication, current *corev1.Secret, name, hash st
 
 func metadata(app *v1.AivenApplication, hash string) (labels, annotations map[string]string) {
 	labels = map[string]string{
-		v1.LabelApp:         shorten(app.GetName(), maxLabel),
+		v1.LabelApp:         v1.Shorten(app.GetName(), maxLabel),
 		v1.LabelTeam:        app.GetNamespace(),
 		v1.LabelType:        v1.SecretType,
 		v1.LabelManagedBy:   v1.ManagedBy,
-		v1.LabelApplication: shorten(app.GetName(), maxLabel),
+		v1.LabelApplication: v1.Shorten(app.GetName(), maxLabel),
 	}
 	annotations = map[string]string{v1.AnnotationApplication: app.GetName(), v1.AnnotationContentHash: hash}
+	if app.Spec.Protected {
+		annotations[v1.AnnotationProtected] = "true"
+	}
+	if at := app.Spec.ExpiresAt; at != nil {
+		annotations[v1.AnnotationExpiresAt] = at.UTC().Format(time.RFC3339)
+	}
 	return labels, annotations
 }
 
@@ -160,7 +229,14 @@ func holds(s *corev1.Secret, data map[string][]byte, labels, annotations map[str
 			return false
 		}
 	}
-	return contains(s.GetLabels(), labels) && contains(s.GetAnnotations(), annotations)
+	for _, optional := range []string{v1.AnnotationProtected, v1.AnnotationExpiresAt} {
+		if s.GetAnnotations()[optional] != annotations[optional] {
+			return false
+		}
+	}
+	// A Secret that belongs to the application would go with it, used or not.
+	return contains(s.GetLabels(), labels) && contains(s.GetAnnotations(), annotations) &&
+		slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke) && metav1.GetControllerOf(s) == nil
 }
 
 func contains(have, want map[string]string) bool {
@@ -172,38 +248,59 @@ func contains(have, want map[string]string) bool {
 	return true
 }
 
-func ownedAsWanted(app *v1.AivenApplication, s *corev1.Secret) bool {
-	owned := slices.ContainsFunc(s.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.UID == app.GetUID() })
-	return owned != app.Spec.Protected
-}
+// handOverAfter is how long after a publication the Secret becomes an owner of
+// the managed resources. Until then hardly anything uses it, and there may be a thousand
+// other applications to serve first.
+const handOverAfter = 30 * time.Second
 
-// handOver makes the managed resources of a protected application belong to the
-// Secret that holds their credentials, so that they go with it and not with the
-// application.
-func (r *Reconciler) handOver(ctx context.Context, app *v1.AivenApplication, p published, users []composed) error {
-	if !app.Spec.Protected || p.uid == "" {
-		return nil
-	}
-	want := []metav1.OwnerReference{{APIVersion: "v1", Kind: "Secret", Name: p.name, UID: p.uid}}
-	for _, mg := range users {
-		if have := mg.GetOwnerReferences(); len(have) == 1 && have[0].UID == p.uid {
+// handOver makes the Secret that holds their credentials an owner of managed
+// resources, beside the application: when that goes, they stay with the Secret
+// for as long as it is used. It returns when to look again.
+func (r *Reconciler) handOver(ctx context.Context, l *life, users []liveUser, secrets []published) (time.Time, error) {
+	var look time.Time
+	for _, u := range users {
+		i := slices.IndexFunc(secrets, func(p published) bool { return p.name == u.secretName })
+		if i < 0 || slices.ContainsFunc(u.mg.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.UID == secrets[i].uid }) {
 			continue
 		}
-		changed, ok := mg.DeepCopyObject().(composed)
-		if !ok {
-			return errors.Errorf("cannot copy %T", mg)
+		soon, err := r.mayWaitForOwner(ctx, l.app, secrets[i])
+		if err != nil {
+			return look, err
 		}
-		changed.SetOwnerReferences(want)
-		if err := r.client.Patch(ctx, changed, client.MergeFrom(mg)); err != nil {
-			return errors.Wrap(err, "cannot hand a managed resource over to its Secret")
+		if soon.After(r.now()) {
+			look = earliest(look, soon)
+			continue
+		}
+		changed, ok := u.mg.DeepCopyObject().(composed)
+		if !ok {
+			return look, errors.Errorf("cannot copy %T", u.mg)
+		}
+		// A Secret of that name that was deleted holds nothing any more.
+		changed.SetOwnerReferences(append(slices.DeleteFunc(changed.GetOwnerReferences(), func(o metav1.OwnerReference) bool {
+			return isSecret(o) && o.Name == u.secretName
+		}), secretOwner(u.secretName, secrets[i].uid)))
+		if err := r.client.Patch(ctx, changed, client.MergeFromWithOptions(u.mg, client.MergeFromWithOptimisticLock{})); err != nil {
+			return look, errors.Wrap(err, "cannot hand a managed resource over to its Secret")
 		}
 	}
-	return nil
+	return look, nil
 }
 
-// withdraw deletes the Secrets that were ever published for the application, but
-// for those that are published now.
-func (r *Reconciler) withdraw(ctx context.Context, app *v1.AivenApplication, now []published) error {
+// mayWaitForOwner returns until when managed resources need not belong to their Secret.
+func (r *Reconciler) mayWaitForOwner(ctx context.Context, app *v1.AivenApplication, p published) (time.Time, error) {
+	until := p.at.Add(handOverAfter)
+	if app.Spec.Protected || !until.After(r.now()) {
+		return time.Time{}, nil
+	}
+	uses, err := r.workloads.Using(ctx, app.GetNamespace(), p.name)
+	if err != nil || len(uses) > 0 {
+		return time.Time{}, errors.Wrap(err, "cannot find out who uses the Secret")
+	}
+	return until, nil
+}
+
+// withdraw deletes the Secrets that were ever published for the application.
+func (r *Reconciler) withdraw(ctx context.Context, app *v1.AivenApplication) error {
 	l := &metav1.PartialObjectMetadataList{}
 	l.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	if err := r.client.List(ctx, l, client.InNamespace(app.GetNamespace()), client.MatchingLabels{v1.LabelManagedBy: v1.ManagedBy}); err != nil {
@@ -211,7 +308,7 @@ func (r *Reconciler) withdraw(ctx context.Context, app *v1.AivenApplication, now
 	}
 	for i := range l.Items {
 		s := &l.Items[i]
-		if applicationOf(s) != app.GetName() || slices.ContainsFunc(now, func(p published) bool { return p.name == s.GetName() }) {
+		if applicationOf(s) != app.GetName() || meta.WasDeleted(s) {
 			continue
 		}
 		uid := s.GetUID()
@@ -224,21 +321,34 @@ func (r *Reconciler) withdraw(ctx context.Context, app *v1.AivenApplication, now
 	return nil
 }
 
-// groups returns the parts of each Secret, and its managed resources.
-func groups(users []desiredUser, objects []composed, details []connection.Details) map[string]group {
-	out := make(map[string]group)
+// secretNames returns the Secrets of users, each once, sorted.
+func secretNames(users []liveUser) []string {
+	out := make([]string, 0, len(users))
+	for _, u := range users {
+		out = append(out, u.secretName)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// partsOf returns the parts that go to one Secret.
+func partsOf(name string, users []liveUser, parts []connection.Part) []connection.Part {
+	var out []connection.Part
 	for i, u := range users {
-		g := out[u.secretName]
-		g.parts = append(g.parts, connection.Part{Service: u.service, Instance: u.instance, Details: details[i]})
-		g.users = append(g.users, objects[i])
-		out[u.secretName] = g
+		if u.secretName == name {
+			out = append(out, parts[i])
+		}
 	}
 	return out
 }
 
-type group struct {
-	parts []connection.Part
-	users []composed
+// latest returns when the last of the Secrets got its content.
+func latest(ps []published) time.Time {
+	var at time.Time
+	for _, p := range ps {
+		if p.at.After(at) {
+			at = p.at
+		}
+	}
+	return at
 }
-
-func names(g map[string]group) []string { return slices.Sorted(maps.Keys(g)) }

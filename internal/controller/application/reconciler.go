@@ -14,27 +14,19 @@ import (
 	"github.com/pkg/errors"
 	"k8s.io/apimachinery/pkg/api/equality"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
-	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/janitor"
+	"github.com/provider-aiven/provider-aiven/internal/metrics"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
+	"github.com/provider-aiven/provider-aiven/internal/revision"
 )
 
 // timeout of one reconcile. Nearly all its calls are to the API server.
 const timeout = time.Minute
-
-// Reasons of events.
-const (
-	eventPublished event.Reason = "PublishedSecret"
-	eventWithdrawn event.Reason = "WithdrewSecret"
-	eventRetired   event.Reason = "RetiredUser"
-	eventExpired   event.Reason = "Expired"
-	eventFailed    event.Reason = "CannotSynchronize"
-)
 
 // Configurations resolve what an application's configuration is.
 type Configurations interface {
@@ -43,26 +35,34 @@ type Configurations interface {
 	Connect(ctx context.Context, ref providerconfig.Ref) (*aiven.Client, error)
 }
 
+// Workloads know what uses a Secret.
+type Workloads interface {
+	Using(ctx context.Context, namespace, secret string) ([]janitor.Use, error)
+}
+
 // A Metrics counts what happens to applications.
 type Metrics interface {
 	// Published is told how long it took from the creation of an application to
 	// its first complete Secrets.
 	Published(d time.Duration)
-	// Ready is told whether an application is ready, and Gone that it is no more.
-	Ready(namespace, name string, ready bool)
+	// Rotated is told that a revision was published, and why it was made.
+	Rotated(reason string)
+	// Application is told how an application is, and Gone that it is no more.
+	Application(namespace, name string, s metrics.Application)
 	Gone(namespace, name string)
 }
 
 // A Reconciler reconciles AivenApplications.
 type Reconciler struct {
-	client  client.Client
-	live    client.Reader
-	configs Configurations
-	metrics Metrics
-	record  event.Recorder
-	log     logging.Logger
-	now     func() time.Time
-	written *writes
+	client    client.Client
+	live      client.Reader
+	configs   Configurations
+	workloads Workloads
+	metrics   Metrics
+	record    event.Recorder
+	log       logging.Logger
+	now       func() time.Time
+	written   *writes
 
 	keyStorePassword string
 }
@@ -83,8 +83,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, errors.Wrap(err, "cannot get AivenApplication")
 	}
 	if meta.WasDeleted(app) {
-		// Garbage collection takes what the application owns, and the managed
-		// resources' finalizers their users.
+		// Garbage collection takes what only the application owns, the managed
+		// resources' finalizers their users. Its Secrets are the janitor's now.
 		return reconcile.Result{}, nil
 	}
 
@@ -95,7 +95,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: firstDelay}, nil
 	}
 	o.set(app, r.now())
-	r.report(before, app, o)
 	if err := r.updateStatus(ctx, before, app); err != nil {
 		if kerrors.IsConflict(err) {
 			// A newer version is on its way to the cache.
@@ -103,163 +102,204 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return reconcile.Result{}, errors.Wrap(err, "cannot update status of AivenApplication")
 	}
-	if o.err != nil {
+	r.report(before, app, o)
+	switch {
+	case o.err != nil:
 		// The error is in the status; the work queue backs off.
 		return reconcile.Result{}, o.err
-	}
-	if o.again {
+	case o.again:
 		return reconcile.Result{RequeueAfter: firstDelay}, nil
+	case o.look.IsZero():
+		return reconcile.Result{}, nil
+	default:
+		return reconcile.Result{RequeueAfter: max(o.look.Sub(r.now()), firstDelay)}, nil
 	}
-	return reconcile.Result{RequeueAfter: r.nextLook(app)}, nil
 }
 
-// synchronize does the work, and tells what came of it.
+// synchronize does the work, and tells what came of it. What it changes in the
+// status of the application is true whether or not it succeeds.
 func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) outcome {
-	existing, err := r.observe(ctx, app)
+	l := &life{app: app}
+	if err := r.observe(ctx, l); err != nil {
+		return failure(err)
+	}
+	if app.Expired(r.now()) {
+		return r.expire(ctx, l)
+	}
+	if err := r.resolve(ctx, l); err != nil {
+		return failure(err)
+	}
+	if err := r.look(ctx, l); err != nil {
+		return failure(err)
+	}
+	d := revision.Decide(l.input(), r.now())
+	if begins(app.Status.Credentials, d.Next) {
+		// Nothing is made before it is on record.
+		app.Status.Credentials.Next = d.Next
+		return outcome{begun: d.Next, again: true, rotation: d}
+	}
+	o := r.apply(ctx, l)
+	if err := r.retire(ctx, l, d); err != nil && o.err == nil {
+		o = failure(err)
+	}
+	o.finish(l, d, r.now())
+	return o
+}
+
+// begins tells whether a revision is to be made that is not on record.
+func begins(c *v1.CredentialsStatus, next *v1.NextStatus) bool {
+	return c != nil && next != nil && (c.Next == nil || c.Next.Revision != next.Revision || c.Next.Reason != next.Reason || !slices.Equal(c.Next.Services, next.Services))
+}
+
+// apply makes the managed resources what they should be, and publishes the
+// credentials of those that can be published.
+func (r *Reconciler) apply(ctx context.Context, l *life) outcome {
+	if name := l.revoking(); name != "" {
+		return outcome{reason: v1.ReasonRevoking, message: "Secret " + name + " was deleted. New credentials follow when the users that it held are deleted at Aiven."}
+	}
+	next := l.credentials().Next
+	wantCurrent, wantNext := l.current(), l.next(next)
+	current, err := r.applyAll(ctx, l, slices.DeleteFunc(slices.Clone(wantCurrent), func(d desiredUser) bool { return lost(next, d.id()) }))
 	if err != nil {
 		return failure(err)
 	}
-	if expired(app, r.now()) {
-		return r.expire(ctx, app, existing)
+	coming, err := r.applyAll(ctx, l, wantNext)
+	if err != nil {
+		return failure(err)
+	}
+	if err := r.grantPrevious(ctx, l, wantCurrent); err != nil {
+		return failure(err)
 	}
 
-	wanted, err := r.compose(ctx, app, existing)
-	if err != nil {
-		return failure(err)
+	target := replace(l.sections, current, coming)
+	var o outcome
+	switch {
+	case allReady(target):
+		o = r.publishAll(ctx, l, target)
+	case !urgent(next) && allReady(current):
+		o = r.publishAll(ctx, l, current)
+	default:
+		o = waiting(target)
+		// What was published before is kept right all the same.
+		if old := l.published(coming); allReady(old) {
+			if p := r.publishAll(ctx, l, old); p.err != nil {
+				return p
+			}
+		}
 	}
-	objects, err := r.applyAll(ctx, app, wanted, existing)
-	if err != nil {
-		return failure(err)
+	o.coming = coming
+	if o.err != nil {
+		return o
 	}
-	if i := slices.IndexFunc(objects, func(mg composed) bool { return !isReady(mg) }); i >= 0 {
-		return waiting(wanted, objects)
-	}
+	return r.discard(ctx, l, o, wantCurrent, wantNext)
+}
 
-	secrets, err := r.publishAll(ctx, app, wanted, objects)
-	if err != nil {
-		return failure(err)
-	}
-	// Only now is nobody told to use what is retired.
-	if err := r.retire(ctx, existing, wanted); err != nil {
-		return failure(err)
-	}
-	if retired(app, wanted) {
-		if err := r.withdraw(ctx, app, secrets); err != nil {
+// discard deletes what nobody needs. What could be published is not deleted
+// before its successor is.
+func (r *Reconciler) discard(ctx context.Context, l *life, o outcome, wanted ...[]desiredUser) outcome {
+	for _, mg := range l.strays(wanted...) {
+		gone := lost(l.credentials().Next, sectionOf(mg).id())
+		if o.reason != v1.ReasonAvailable && !gone {
+			continue
+		}
+		if err := r.remove(ctx, l, mg, "The application does not use this user any more"); err != nil {
 			return failure(err)
 		}
 	}
-	return outcome{
-		reason: v1.ReasonAvailable, message: notes(objects),
-		users: usersStatus(wanted, objects), secrets: secretsStatus(secrets), notAfter: firstEnd(objects),
-		again: slices.ContainsFunc(secrets, func(p published) bool { return p.again }),
-	}
+	return o
 }
 
-// compose resolves the configuration and returns the managed resources that the
-// application should have.
-func (r *Reconciler) compose(ctx context.Context, app *v1.AivenApplication, existing map[string]composed) ([]desiredUser, error) {
-	ref, err := r.configs.Choose(ctx, app.Spec.ProviderConfigRef, app.GetNamespace())
+func urgent(n *v1.NextStatus) bool { return n != nil && revision.Urgent(n.Reason) }
+
+// replace returns one user for each section that has any, in the order of the
+// sections: of the others, else of the users.
+func replace(in []section, users, others []liveUser) []liveUser {
+	out := make([]liveUser, 0, len(in))
+	for _, s := range in {
+		for _, from := range [][]liveUser{others, users} {
+			if i := slices.IndexFunc(from, func(u liveUser) bool { return u.id() == s.id() }); i >= 0 {
+				out = append(out, from[i])
+				break
+			}
+		}
+	}
+	return out
+}
+
+func allReady(users []liveUser) bool {
+	return len(users) > 0 && !slices.ContainsFunc(users, func(u liveUser) bool { return !isReady(u.mg) })
+}
+
+// resolve finds the configuration, and with it what the application asks for.
+func (r *Reconciler) resolve(ctx context.Context, l *life) error {
+	ref, err := r.configs.Choose(ctx, l.app.Spec.ProviderConfigRef, l.app.GetNamespace())
 	if err != nil {
-		return nil, err //nolint:wrapcheck // It says what cannot be got.
+		return err //nolint:wrapcheck // It says what cannot be got.
 	}
 	settings, err := r.configs.Settings(ctx, ref)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // It says what cannot be got.
+		return err //nolint:wrapcheck // It says what cannot be got.
 	}
-	in, err := sections(app, settings, func(project string) (string, error) {
+	l.ref, l.policy = ref, policy(l.app, settings)
+	l.sections, err = sections(l.app, settings, func(project string) (string, error) {
 		c, err := r.configs.Connect(ctx, ref)
 		if err != nil {
 			return "", err //nolint:wrapcheck // It says what cannot be got.
 		}
 		return c.KafkaService(ctx, project) //nolint:wrapcheck // The caller does.
 	})
-	if err != nil {
-		return nil, err
-	}
-	return compose(app, ref, in, existing), nil
+	return err
 }
 
-func (r *Reconciler) applyAll(ctx context.Context, app *v1.AivenApplication, wanted []desiredUser, existing map[string]composed) ([]composed, error) {
-	out := make([]composed, 0, len(wanted))
+// policy returns how the application rotates: what it says, else what its configuration says.
+func policy(app *v1.AivenApplication, s providerconfig.Settings) revision.Policy {
+	spec, defaults := app.Spec.Rotation, s.Rotation
+	if spec == nil {
+		spec = &v1.RotationSpec{}
+	}
+	interval, overlap := spec.Interval, spec.Overlap
+	if defaults != nil && interval == nil {
+		interval = defaults.Interval
+	}
+	if defaults != nil && overlap == nil {
+		overlap = defaults.Overlap
+	}
+	return revision.NewPolicy(interval, overlap)
+}
+
+func (r *Reconciler) applyAll(ctx context.Context, l *life, wanted []desiredUser) ([]liveUser, error) {
+	out := make([]liveUser, 0, len(wanted))
 	for _, d := range wanted {
-		mg, err := r.apply(ctx, app, d, existing)
+		mg, err := r.applyUser(ctx, l, d)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, mg)
+		out = append(out, liveUser{d, mg})
 	}
 	return out, nil
 }
 
-// publishAll collects the credentials of all users and publishes them.
-func (r *Reconciler) publishAll(ctx context.Context, app *v1.AivenApplication, wanted []desiredUser, objects []composed) ([]published, error) {
-	details := make([]connection.Details, len(objects))
-	for i, mg := range objects {
-		d, err := r.details(ctx, mg)
-		if err != nil {
-			return nil, err
+// expire ends the access: users and Secrets go, used or not, protected or not.
+func (r *Reconciler) expire(ctx context.Context, l *life) outcome {
+	for _, mg := range l.existing {
+		if meta.WasDeleted(mg) {
+			continue
 		}
-		details[i] = d
+		if err := r.remove(ctx, l, mg, "The access of the application ended"); err != nil {
+			return failure(err)
+		}
 	}
-	gs := groups(wanted, objects, details)
-	out := make([]published, 0, len(gs))
-	for _, name := range names(gs) {
-		p, err := r.publish(ctx, app, name, gs[name].parts)
-		if err != nil {
-			return nil, err
-		}
-		if err := r.handOver(ctx, app, p, gs[name].users); err != nil {
-			return nil, err
-		}
-		if p.changed {
-			r.event(app, eventPublished, "Published Secret "+name)
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
-// expire ends the access: users and Secrets go.
-func (r *Reconciler) expire(ctx context.Context, app *v1.AivenApplication, existing map[string]composed) outcome {
-	if err := r.retire(ctx, existing, nil); err != nil {
+	if err := r.withdraw(ctx, l.app); err != nil {
 		return failure(err)
 	}
-	if err := r.withdraw(ctx, app, nil); err != nil {
-		return failure(err)
+	if c := l.app.Status.Credentials; c != nil {
+		l.app.Status.Credentials = &v1.CredentialsStatus{Revision: c.Revision, Request: c.Request, RequestAnnotation: c.RequestAnnotation}
 	}
 	return outcome{
 		reason:  v1.ReasonExpired,
-		message: "The access ended at " + app.Spec.ExpiresAt.UTC().Format(time.RFC3339) + ". To have it again, move spec.expiresAt into the future.",
-		users:   []v1.UserStatus{}, secrets: []v1.SecretStatus{},
+		message: "The access ended at " + l.app.Spec.ExpiresAt.UTC().Format(time.RFC3339) + ". To have it again, move spec.expiresAt into the future.",
+		secrets: []v1.SecretStatus{},
 	}
-}
-
-func expired(app *v1.AivenApplication, now time.Time) bool {
-	return app.Spec.ExpiresAt != nil && !now.Before(app.Spec.ExpiresAt.Time)
-}
-
-// retired tells whether the application had users that it does not have any more.
-// Secrets that are not published any more may hold these; as long as all users
-// live on under another name they stay, since pods may have them mounted.
-func retired(app *v1.AivenApplication, wanted []desiredUser) bool {
-	if app.Status.Credentials == nil {
-		return false
-	}
-	alive := make(map[string]bool, len(wanted))
-	for _, d := range wanted {
-		alive[d.id()+"@"+d.target.project+"/"+d.target.service] = true
-	}
-	return slices.ContainsFunc(app.Status.Credentials.Users, func(u v1.UserStatus) bool {
-		return !alive[u.Service+"@"+u.Project+"/"+u.ServiceName]
-	})
-}
-
-// nextLook is when time alone changes what an application needs.
-func (r *Reconciler) nextLook(app *v1.AivenApplication) time.Duration {
-	if app.Spec.ExpiresAt == nil || expired(app, r.now()) {
-		return 0
-	}
-	return app.Spec.ExpiresAt.Sub(r.now())
 }
 
 func (r *Reconciler) updateStatus(ctx context.Context, before, app *v1.AivenApplication) error {
@@ -267,57 +307,4 @@ func (r *Reconciler) updateStatus(ctx context.Context, before, app *v1.AivenAppl
 		return nil
 	}
 	return r.client.Status().Update(ctx, app) //nolint:wrapcheck // The caller does.
-}
-
-// report tells people and metrics what changed.
-func (r *Reconciler) report(before, app *v1.AivenApplication, o outcome) {
-	r.metrics.Ready(app.GetNamespace(), app.GetName(), o.reason == v1.ReasonAvailable)
-	was := before.GetCondition(xpv2.TypeReady)
-	switch {
-	case o.reason == v1.ReasonAvailable && len(before.Status.Secrets) == 0:
-		r.metrics.Published(r.now().Sub(app.GetCreationTimestamp().Time))
-	case o.reason == was.Reason && o.message == was.Message:
-	case o.reason == v1.ReasonExpired:
-		r.event(app, eventExpired, o.message)
-	case o.reason != v1.ReasonAvailable && o.reason != v1.ReasonCreating:
-		r.log.Info("Cannot synchronize", "namespace", app.GetNamespace(), "name", app.GetName(), "reason", o.reason, "message", o.message)
-		r.record.Event(app, event.Warning(eventFailed, errors.New(o.message)))
-	}
-}
-
-func (r *Reconciler) event(o runtime.Object, reason event.Reason, message string) {
-	r.record.Event(o, event.Normal(reason, message))
-}
-
-// failure is the outcome of an attempt that failed.
-func failure(err error) outcome {
-	reason, message := explain(err)
-	return outcome{reason: reason, message: message, err: err}
-}
-
-// creating does not name what is waited for, so that it does not change with
-// each user that becomes ready.
-const creating = "The credentials are being made."
-
-// waiting is the outcome while managed resources are not ready. Those that say
-// why come first: they are what somebody may have to mend.
-func waiting(wanted []desiredUser, objects []composed) outcome {
-	for i, mg := range objects {
-		c := readyOf(mg)
-		if isReady(mg) || c.Reason == "" || c.Reason == v1.ReasonCreating || c.ObservedGeneration != mg.GetGeneration() || meta.WasDeleted(mg) {
-			continue
-		}
-		return outcome{reason: c.Reason, message: wanted[i].id() + ": " + c.Message}
-	}
-	return outcome{reason: v1.ReasonCreating, message: creating}
-}
-
-// notes are what ready managed resources have to say.
-func notes(objects []composed) string {
-	for _, mg := range objects {
-		if m := readyOf(mg).Message; m != "" {
-			return m
-		}
-	}
-	return ""
 }

@@ -29,6 +29,7 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/usage"
 )
 
 const (
@@ -42,8 +43,12 @@ const (
 type Dependencies struct {
 	// Configs resolve configurations.
 	Configs Configurations
+	// Workloads know what uses a Secret.
+	Workloads Workloads
 	// Metrics count.
 	Metrics Metrics
+	// NewQueue makes the work queue. Default: that of controller-runtime.
+	NewQueue func(name string, l workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// KeyStorePassword protects the key stores. Default: connection.DefaultKeyStorePassword.
@@ -60,7 +65,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		now = time.Now
 	}
 	r := &Reconciler{
-		client: mgr.GetClient(), live: mgr.GetAPIReader(), configs: d.Configs, metrics: d.Metrics,
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), configs: d.Configs, workloads: d.Workloads, metrics: d.Metrics,
 		record:           event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName)), //nolint:staticcheck // The runtime has no other yet.
 		log:              o.Logger.WithValues("controller", controllerName),
 		now:              now,
@@ -69,11 +74,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 	}
 	opts := o.ForControllerRuntime()
 	opts.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstDelay, maxDelay)
+	opts.NewQueue = d.NewQueue
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).
 		WithOptions(opts).
 		For(&v1.AivenApplication{}, builder.WithPredicates(resource.DesiredStateChanged())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(toApplication), builder.OnlyMetadata, builder.WithPredicates(r.written.others())).
+		Watches(&corev1.Pod{}, r.podsGone(mgr.GetCache())).
 		Watches(&v1alpha1.ClusterProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	for _, k := range kinds {
@@ -101,6 +108,35 @@ func toApplication(_ context.Context, o client.Object) []reconcile.Request {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}
+
+// podsGone enqueues the applications whose replaced users a pod may have held
+// that ends.
+func (r *Reconciler) podsGone(secrets client.Reader) handler.EventHandler {
+	enqueue := func(ctx context.Context, pod client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		for _, name := range usage.SecretsOf(pod) {
+			s := &metav1.PartialObjectMetadata{}
+			s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+			if secrets.Get(ctx, types.NamespacedName{Namespace: pod.GetNamespace(), Name: name}, s) != nil {
+				continue // Not ours.
+			}
+			app := &v1.AivenApplication{}
+			key := types.NamespacedName{Namespace: pod.GetNamespace(), Name: applicationOf(s)}
+			if r.client.Get(ctx, key, app) == nil && app.Status.Credentials != nil && app.Status.Credentials.Previous != nil {
+				q.Add(reconcile.Request{NamespacedName: key})
+			}
+		}
+	}
+	return handler.Funcs{
+		DeleteFunc: func(ctx context.Context, e ctrlevent.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.Object, q)
+		},
+		UpdateFunc: func(ctx context.Context, e ctrlevent.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			if len(usage.SecretsOf(e.ObjectNew)) == 0 {
+				enqueue(ctx, e.ObjectOld, q)
+			}
+		},
+	}
 }
 
 // all maps a configuration to the applications that may use it.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/revision"
 )
 
 // An outcome is what came of one reconcile.
@@ -25,18 +27,113 @@ type outcome struct {
 	message string
 	// err is set when the attempt failed, rather than having to wait.
 	err error
-	// users and secrets are what is published; nil leaves the status as it is.
-	users   []v1.UserStatus
+	// secrets are what is published; nil leaves the status as it is.
 	secrets []v1.SecretStatus
-	// again asks for another look at once.
+	// again asks for another look at once, look for one at a time.
 	again bool
-	// notAfter is when the first certificate ends.
-	notAfter *metav1.Time
+	look  time.Time
+
+	// begun is a revision that was put on record, and nothing else was done.
+	begun *v1.NextStatus
+	// completed is a revision that was published, revision the number of the
+	// published one, and published are the Secrets that were written.
+	completed *v1.NextStatus
+	revision  int64
+	published []string
+	// coming are the users of a revision in the making.
+	coming []liveUser
+
+	// rotation is what was decided about it, and rotated and expiring the
+	// conditions that follow. An outcome without leaves these as they are.
+	rotation          revision.Decision
+	rotated, expiring *xpv2.Condition
+}
+
+// finish adds what time brings.
+func (o *outcome) finish(l *life, d revision.Decision, now time.Time) {
+	c := l.credentials()
+	if o.completed != nil || c.RotateAt == nil {
+		// The decision was about what was published before.
+		in := l.input()
+		in.Deleted, in.Vanished = nil, nil
+		d = revision.Decide(in, now)
+	}
+	o.rotation = d
+	if l.app.Status.Credentials != nil && c.IssuedAt != nil {
+		c.RotateAt = nil
+		if !d.Due.IsZero() {
+			at := metav1.NewTime(d.Due.UTC().Truncate(time.Second))
+			c.RotateAt = &at
+		}
+	}
+	rotated := rotatedCondition(l, d, o.coming)
+	var notAfter, expiresAt time.Time
+	if c.NotAfter != nil {
+		notAfter = c.NotAfter.Time
+	}
+	if l.app.Spec.ExpiresAt != nil {
+		expiresAt = l.app.Spec.ExpiresAt.Time
+	}
+	e := revision.Ends(expiresAt, notAfter, l.policy, now)
+	expiring := expiringCondition(e)
+	o.rotated, o.expiring = &rotated, &expiring
+
+	for _, t := range []time.Time{e.Look, d.Waits, expiresAt} {
+		if t.After(now) {
+			o.look = earliest(o.look, t)
+		}
+	}
+	if c.Next == nil && d.Due.After(now) {
+		o.look = earliest(o.look, d.Due)
+	}
+	if p := c.Previous; p != nil {
+		o.look = earliest(o.look, laterOf(p.RetireAfter.Time, now.Add(heldAgain)))
+		if len(p.HeldBy) == 0 && p.RetireAfter.After(now) {
+			o.look = earliest(o.look, p.RetireAfter.Time)
+		}
+	}
+}
+
+// rotatedCondition says how the next revision is getting on.
+func rotatedCondition(l *life, d revision.Decision, coming []liveUser) xpv2.Condition {
+	c := l.credentials()
+	switch {
+	case c.Next != nil:
+		message := fmt.Sprintf("Revision %d is being made: %s.", c.Next.Revision, c.Next.Reason)
+		reason := v1.ReasonRotating
+		if w := waiting(coming); w.reason != v1.ReasonCreating && !allReady(coming) {
+			reason, message = w.reason, message+" The present credentials stay as they are. "+w.message
+		}
+		return v1.NotRotated(reason, message)
+	case !d.Waits.IsZero():
+		return v1.NotRotated(v1.ReasonWaitingForOverlap, fmt.Sprintf("A revision is due. The users of revision %d stay valid until %s; it is made then.",
+			c.Previous.Revision, d.Waits.UTC().Format(time.RFC3339)))
+	case d.DropPrevious:
+		return v1.NotRotated(v1.ReasonWaitingForOverlap, "A revision is due. It is made when the users of the one before the present one are deleted at Aiven.")
+	case l.policy.Interval == 0:
+		return v1.Rotated(v1.ReasonRotationDisabled)
+	default:
+		return v1.Rotated(v1.ReasonUpToDate)
+	}
+}
+
+func expiringCondition(e revision.Ending) xpv2.Condition {
+	switch e.Reason {
+	case v1.ReasonNotExpiring:
+		return v1.Expiring(e.Reason, "")
+	case v1.ReasonCertificateEnding, v1.ReasonCertificateEnded:
+		return v1.Expiring(e.Reason, "The first certificate ends at "+e.At.UTC().Format(time.RFC3339)+" and is not replaced, because rotation is disabled. Request a rotation, or set spec.rotation.interval.")
+	default:
+		return v1.Expiring(e.Reason, "The access ends at "+e.At.UTC().Format(time.RFC3339)+". To keep it, move spec.expiresAt.")
+	}
 }
 
 // set records an outcome in the status. Pure but for the clock of conditions,
 // which only a changed condition shows.
 func (o outcome) set(app *v1.AivenApplication, now time.Time) {
+	if o.begun != nil {
+		return
+	}
 	generation := app.GetGeneration()
 	ready := o.reason == v1.ReasonAvailable
 	c := v1.NotReady(o.reason, o.message)
@@ -55,6 +152,11 @@ func (o outcome) set(app *v1.AivenApplication, now time.Time) {
 		v1.Failure(v1.TypeAivenFailure, statuses[!ready && byAiven(o.reason)], o.reason, ""),
 		v1.Failure(v1.TypeLocalFailure, statuses[o.err != nil && !byAiven(o.reason)], o.reason, ""),
 	}
+	for _, extra := range []*xpv2.Condition{o.rotated, o.expiring} {
+		if extra != nil {
+			conditions = append(conditions, *extra)
+		}
+	}
 	for _, c := range conditions {
 		app.SetConditions(c.WithObservedGeneration(generation))
 	}
@@ -65,22 +167,9 @@ func (o outcome) set(app *v1.AivenApplication, now time.Time) {
 	if o.secrets != nil {
 		app.Status.Secrets = o.secrets
 	}
-	if o.users != nil {
-		o.setCredentials(app, now)
-	}
 	if ready {
 		o.setSynchronized(app, now)
 	}
-}
-
-func (o outcome) setCredentials(app *v1.AivenApplication, now time.Time) {
-	c := app.Status.Credentials
-	if c == nil {
-		at := metav1.NewTime(now.UTC().Truncate(time.Second))
-		c = &v1.CredentialsStatus{Revision: revision(app), IssuedAt: &at}
-		app.Status.Credentials = c
-	}
-	c.Users, c.NotAfter = o.users, o.notAfter
 }
 
 // setSynchronized sets what tools for aivenator read.
@@ -107,11 +196,11 @@ func specHash(s v1.AivenApplicationSpec) string {
 }
 
 // usersStatus lists the users that are published.
-func usersStatus(users []desiredUser, objects []composed) []v1.UserStatus {
+func usersStatus(users []liveUser) []v1.UserStatus {
 	out := make([]v1.UserStatus, 0, len(users))
-	for i, u := range users {
+	for _, u := range users {
 		out = append(out, v1.UserStatus{
-			Service: u.id(), Project: u.target.project, ServiceName: u.target.service, Username: meta.GetExternalName(objects[i]),
+			Service: u.id(), Project: u.target.project, ServiceName: u.target.service, Username: meta.GetExternalName(u.mg), Revision: u.revision,
 		})
 	}
 	return out
@@ -133,10 +222,10 @@ func secretsStatus(ps []published) []v1.SecretStatus {
 }
 
 // firstEnd returns when the first certificate ends, nil without one.
-func firstEnd(objects []composed) *metav1.Time {
+func firstEnd(users []liveUser) *metav1.Time {
 	var first *metav1.Time
-	for _, o := range objects {
-		k, ok := o.(*v1alpha1.KafkaServiceUser)
+	for _, u := range users {
+		k, ok := u.mg.(*v1alpha1.KafkaServiceUser)
 		if !ok {
 			continue
 		}

@@ -39,21 +39,27 @@ const reservePatience = 2 * time.Second
 // or published for.
 func applicationOf(o metav1.Object) string { return o.GetAnnotations()[v1.AnnotationApplication] }
 
-// observe returns the managed resources of an application by service and name.
-func (r *Reconciler) observe(ctx context.Context, app *v1.AivenApplication) (map[string]composed, error) {
-	out := make(map[string]composed)
+// observe finds the managed resources of an application.
+func (r *Reconciler) observe(ctx context.Context, l *life) error {
+	l.existing = make(map[string]composed)
 	for _, k := range kinds {
-		l := k.list()
-		if err := r.client.List(ctx, l, client.InNamespace(app.GetNamespace()), client.MatchingFields{indexApplication: app.GetName()}); err != nil {
-			return nil, errors.Wrap(err, "cannot list managed resources")
+		items, err := r.list(ctx, k, l.app)
+		if err != nil {
+			return err
 		}
-		for _, mg := range items(l) {
-			if belongs(app, mg) {
-				out[key(mg)] = mg
+		for _, mg := range items {
+			if belongs(l.app, mg) {
+				l.existing[key(mg)] = mg
 			}
 		}
 	}
-	return out, nil
+	return nil
+}
+
+func (r *Reconciler) list(ctx context.Context, k kind, app *v1.AivenApplication) ([]composed, error) {
+	out := k.list()
+	err := r.client.List(ctx, out, client.InNamespace(app.GetNamespace()), client.MatchingFields{indexApplication: app.GetName()})
+	return items(out), errors.Wrap(err, "cannot list managed resources")
 }
 
 // key tells managed resources of different kinds with one name apart.
@@ -61,49 +67,73 @@ func key(mg composed) string { return keyOf(mg, mg.GetName()) }
 
 func keyOf(mg composed, name string) string { return fmt.Sprintf("%T/%s", mg, name) }
 
-// belongs tells whether a managed resource is the application's, or that of a
-// Secret that was published for it, rather than one that only says so.
+// belongs tells whether a managed resource is the application's, or was that of
+// one of the same name whose Secrets it takes over, rather than one that only
+// says so. One that was handed over to a Secret that the application does not
+// want is not.
 func belongs(app *v1.AivenApplication, mg composed) bool {
-	if mg.GetLabels()[v1.LabelManagedBy] != v1.ManagedBy {
-		return metav1.IsControlledBy(mg, app)
+	if metav1.IsControlledBy(mg, app) {
+		return true
 	}
-	return slices.ContainsFunc(mg.GetOwnerReferences(), func(o metav1.OwnerReference) bool {
-		return o.UID == app.GetUID() || o.Kind == "Secret" && o.APIVersion == "v1"
-	})
+	return mg.GetLabels()[v1.LabelManagedBy] == v1.ManagedBy && metav1.GetControllerOf(mg) == nil &&
+		slices.Contains(app.SecretNames(), mg.GetAnnotations()[v1.AnnotationSecret]) &&
+		slices.ContainsFunc(mg.GetOwnerReferences(), isSecret)
 }
 
-// apply makes or changes the managed resource of one desired user, and returns
-// it as it is then.
-func (r *Reconciler) apply(ctx context.Context, app *v1.AivenApplication, d desiredUser, existing map[string]composed) (composed, error) {
-	owner := meta.AsController(meta.TypedReferenceTo(app, v1.AivenApplicationGroupVersionKind))
-	have, ok := existing[key(d.object)]
+// applyUser makes or changes the managed resource of one desired user, and
+// returns it as it is then.
+func (r *Reconciler) applyUser(ctx context.Context, l *life, d desiredUser) (composed, error) {
+	owner := meta.AsController(meta.TypedReferenceTo(l.app, v1.AivenApplicationGroupVersionKind))
+	have, ok := l.existing[key(d.object)]
 	if !ok {
 		mg := d.object
 		mg.SetOwnerReferences([]metav1.OwnerReference{owner})
-		r.reserve(ctx, app, d)
+		r.reserve(ctx, l.app, d)
 		err := r.client.Create(ctx, mg)
 		if kerrors.IsAlreadyExists(err) {
 			// The cache is behind, or the name belongs to somebody else.
-			return r.adopt(ctx, app, d)
+			return r.adopt(ctx, l.app, d)
 		}
 		return mg, errors.Wrapf(err, "cannot create %s user", d.label())
 	}
 	if meta.WasDeleted(have) {
 		return have, nil
 	}
+	if readyOf(have).Reason == v1.ReasonUserVanished {
+		// It was never published: only then is it asked for again. It is made anew.
+		err := r.client.Delete(ctx, have)
+		return have, errors.Wrap(client.IgnoreNotFound(err), "cannot delete managed resource")
+	}
 	want, ok := have.DeepCopyObject().(composed)
 	if !ok {
 		return nil, errors.Errorf("cannot copy %T", have)
 	}
-	overlay(want, d.object)
-	if !app.Spec.Protected || len(want.GetOwnerReferences()) == 0 {
-		want.SetOwnerReferences([]metav1.OwnerReference{owner})
+	if err := r.keepHolder(ctx, d, want); err != nil {
+		return nil, err
 	}
-	r.rename(app, d, want)
+	overlay(want, d)
+	want.SetWriteConnectionSecretToReference(d.object.GetWriteConnectionSecretToReference())
+	want.SetOwnerReferences(append([]metav1.OwnerReference{owner}, slices.DeleteFunc(want.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return !isSecret(o) })...))
+	r.rename(l.app, d, want)
 	if equality.Semantic.DeepEqual(have, want) {
 		return have, nil
 	}
 	return want, errors.Wrapf(r.client.Patch(ctx, want, client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})), "cannot update %s user", d.label())
+}
+
+// keepHolder makes the Secret that held the credentials until now an owner when
+// they are published under another name.
+func (r *Reconciler) keepHolder(ctx context.Context, d desiredUser, mg composed) error {
+	name := mg.GetAnnotations()[v1.AnnotationSecret]
+	if name == "" || name == d.secretName {
+		return nil
+	}
+	s, err := r.secret(ctx, mg.GetNamespace(), name)
+	if err != nil || s == nil {
+		return err
+	}
+	meta.AddOwnerReference(mg, secretOwner(name, s.GetUID()))
+	return nil
 }
 
 // adopt returns the managed resource that is in the way of a new one, if it is
@@ -141,7 +171,7 @@ func (r *Reconciler) reserve(ctx context.Context, app *v1.AivenApplication, d de
 		return
 	}
 	for i := range maxAttempts {
-		name := generatedUsername(app, d.section, i)
+		name := generatedUsername(app, d.section, d.revision, i)
 		if _, taken := s.User(name); taken {
 			continue
 		}
@@ -153,7 +183,8 @@ func (r *Reconciler) reserve(ctx context.Context, app *v1.AivenApplication, d de
 }
 
 // overlay sets what the application decides on an existing managed resource.
-func overlay(have, want composed) {
+func overlay(have composed, d desiredUser) {
+	want := d.object
 	switch h := have.(type) {
 	case *v1alpha1.OpenSearchServiceUser:
 		if w, ok := want.(*v1alpha1.OpenSearchServiceUser); ok {
@@ -167,8 +198,8 @@ func overlay(have, want composed) {
 		}
 	}
 	have.SetProviderConfigReference(want.GetProviderConfigReference())
-	have.SetWriteConnectionSecretToReference(want.GetWriteConnectionSecretToReference())
 	meta.AddLabels(have, want.GetLabels())
+	meta.AddAnnotations(have, map[string]string{v1.AnnotationSecret: d.secretName})
 }
 
 // rename moves on to the next username when the one that was made up turned out
@@ -180,10 +211,10 @@ func (r *Reconciler) rename(app *v1.AivenApplication, d desiredUser, mg composed
 		return
 	}
 	for i := range maxAttempts {
-		if generatedUsername(app, d.section, i) != name {
+		if generatedUsername(app, d.section, d.revision, i) != name {
 			continue
 		}
-		next := generatedUsername(app, d.section, i+1)
+		next := generatedUsername(app, d.section, d.revision, i+1)
 		meta.SetExternalName(mg, next)
 		meta.RemoveAnnotations(mg, meta.AnnotationKeyExternalCreatePending, v1.AnnotationUsernameTaken)
 		meta.AddAnnotations(mg, map[string]string{v1.AnnotationGeneratedUsername: next})
@@ -212,23 +243,4 @@ func (r *Reconciler) details(ctx context.Context, mg composed) (connection.Detai
 		return nil, reasoned(v1.ReasonSecretConflict, "Secret %s is needed for the user's connection details and belongs to somebody else. Rename or delete it.", ref.Name)
 	}
 	return s.Data, nil
-}
-
-// retire deletes the managed resources that the application does not need any
-// more, and with them their users at Aiven.
-func (r *Reconciler) retire(ctx context.Context, existing map[string]composed, wanted []desiredUser) error {
-	keep := make(map[string]bool, len(wanted))
-	for _, d := range wanted {
-		keep[key(d.object)] = true
-	}
-	for k, mg := range existing {
-		if keep[k] || meta.WasDeleted(mg) {
-			continue
-		}
-		if err := r.client.Delete(ctx, mg); client.IgnoreNotFound(err) != nil {
-			return errors.Wrap(err, "cannot delete managed resource")
-		}
-		r.event(mg, eventRetired, "The application does not use this user any more")
-	}
-	return nil
 }

@@ -28,6 +28,7 @@ var explanations = []explanation{
 	{providerconfig.ErrNoToken, v1.ReasonNoToken, "The configuration has no Aiven token. Put one where its credentials point to."},
 	{providerconfig.ErrNotAllowed, v1.ReasonInvalidConfiguration, "The configuration is not allowed. Ask the platform team."},
 	{errTaken, v1.ReasonUsernameTaken, "A user of that name exists already in service %[2]s of project %[1]s and was not made for this resource. To import it on purpose, set the annotation crossplane.io/external-name yourself."},
+	{errVanished, v1.ReasonUserVanished, "The user was deleted at Aiven by somebody else, from service %[2]s of project %[1]s. The application gets a new one."},
 	{aiven.ErrUnauthorized, v1.ReasonTokenRejected, "Aiven does not accept the token of the configuration. Replace it; nothing else is needed."},
 	{aiven.ErrForbidden, v1.ReasonAccessDenied, "The token may not do this in project %s. It needs the rights to read services and their secrets and to write service users."},
 	{aiven.ErrServiceNotFound, v1.ReasonServiceNotFound, "Aiven project %s has no service %s. Check the name, and that the service was made."},

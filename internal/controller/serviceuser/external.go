@@ -23,6 +23,9 @@ import (
 // user. Aiven: a password may be missing for some seconds after a change.
 const incompleteAge = 5 * time.Second
 
+// errVanished is returned for a user that was there and is gone.
+var errVanished = errors.New("the user was deleted at Aiven by somebody else")
+
 // errTaken is returned for a user whose generated name belongs to somebody else.
 var errTaken = errors.New("a user of that name exists already and was not made for this resource")
 
@@ -49,8 +52,6 @@ func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObserv
 	if err != nil {
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot get service")
 	}
-	mg.SetServiceUserObservation(v1alpha1.ServiceUserObservation{ServiceState: s.State})
-
 	u, found := s.User(ref.Username)
 	if !found {
 		return e.absent(ctx, mg, s)
@@ -97,7 +98,18 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 		err := errors.Wrapf(aiven.ErrServiceNotRunning, "service %s of project %s is in state %s", s.Ref.Service, s.Ref.Project, s.State)
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot create user")
 	}
+	if e.vanished(mg) {
+		return managed.ExternalObservation{}, e.unobserved(mg, errors.Wrapf(errVanished, "user %s", meta.GetExternalName(mg)), "cannot observe user")
+	}
+	mg.SetServiceUserObservation(v1alpha1.ServiceUserObservation{ServiceState: s.State})
 	return managed.ExternalObservation{}, nil
+}
+
+// vanished tells whether a user was there and is gone, and somebody else is to
+// decide what follows: an application gets a new one, under another name. A user
+// that nobody but its managed resource asks for is made again.
+func (e *external[T]) vanished(mg T) bool {
+	return mg.GetLabels()[v1.LabelManagedBy] == v1.ManagedBy && mg.GetServiceUserObservation().Username == meta.GetExternalName(mg)
 }
 
 // deleted tells whether everything of a user that is not to be seen has gone.
@@ -123,7 +135,7 @@ func (e *external[T]) deleted(ctx context.Context, mg T) (managed.ExternalObserv
 
 // present answers for a user that exists and is ours.
 func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiven.User) (managed.ExternalObservation, error) {
-	mg.SetServiceUserObservation(observation(s, u))
+	mg.SetServiceUserObservation(observed(mg.GetServiceUserObservation(), s, u))
 	if meta.WasDeleted(mg) {
 		shared, err := e.shared(ctx, mg, u)
 		return managed.ExternalObservation{ResourceExists: !shared}, err
@@ -137,7 +149,7 @@ func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiv
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot observe access")
 	}
 	mg.SetConditions(readiness(mg, s, u, missing, access))
-	o := managed.ExternalObservation{ResourceExists: true, ResourceUpToDate: access.UpToDate}
+	o := managed.ExternalObservation{ResourceExists: true, ResourceUpToDate: access.UpToDate && !acknowledges(mg)}
 	if len(missing) == 0 {
 		o.ConnectionDetails = managed.ConnectionDetails(details)
 	}
@@ -236,6 +248,14 @@ func (e *external[T]) Update(ctx context.Context, mg T) (managed.ExternalUpdate,
 		mg.SetConditions(notReady(mg, err))
 		return managed.ExternalUpdate{}, errors.Wrap(err, "cannot grant access")
 	}
+	if acknowledges(mg) {
+		if err := e.aiven.AcknowledgeRenewal(ctx, userRef(mg)); err != nil {
+			return managed.ExternalUpdate{}, errors.Wrap(err, "cannot acknowledge the renewal of the certificate")
+		}
+		o := mg.GetServiceUserObservation()
+		o.ExpiringCertificateNotAfter = nil
+		mg.SetServiceUserObservation(o)
+	}
 	// Say at once that it is done: our own write is no news to anybody.
 	if s, err := e.aiven.Service(ctx, userRef(mg).ServiceRef); err == nil {
 		if u, found := s.User(userRef(mg).Username); found {
@@ -320,6 +340,29 @@ func observation(s *aiven.Service, u aiven.User) v1alpha1.ServiceUserObservation
 		o.CertificateNotAfter = &t
 	}
 	return o
+}
+
+// observed returns the observation that follows another. A certificate that
+// ends later than the one before was renewed by Aiven, and the one before works until its
+// end. Aiven: it does not tell when that is through this client.
+func observed(was v1alpha1.ServiceUserObservation, s *aiven.Service, u aiven.User) v1alpha1.ServiceUserObservation {
+	o := observation(s, u)
+	if was.Username != o.Username || was.CertificateNotAfter == nil || o.CertificateNotAfter == nil {
+		return o
+	}
+	o.ExpiringCertificateNotAfter = was.ExpiringCertificateNotAfter
+	if was.CertificateNotAfter.Time.Before(o.CertificateNotAfter.Truncate(time.Second)) {
+		o.ExpiringCertificateNotAfter = was.CertificateNotAfter
+	}
+	return o
+}
+
+// acknowledges tells whether Aiven should be told that nothing uses the renewed
+// certificate's predecessor any more.
+func acknowledges(mg ServiceUser) bool {
+	o := mg.GetServiceUserObservation()
+	return o.ExpiringCertificateNotAfter != nil && o.CertificateNotAfter != nil &&
+		mg.GetAnnotations()[v1.AnnotationAcknowledge] == o.CertificateNotAfter.UTC().Format(time.RFC3339)
 }
 
 // pending tells whether somebody recorded that the user was about to be created.

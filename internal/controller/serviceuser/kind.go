@@ -49,6 +49,9 @@ type Kind[T ServiceUser] struct {
 // List returns an empty list of this kind.
 func (k Kind[T]) List() client.ObjectList { return k.NewList() }
 
+// Object returns an empty managed resource of this kind.
+func (k Kind[T]) Object() client.Object { return k.New() }
+
 // address adds the host, port and URI of a component under the supplied keys,
 // of which empty ones are left out. It adds nothing when the service has no such
 // component.

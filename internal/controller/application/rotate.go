@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package application
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
+	"github.com/pkg/errors"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/revision"
+)
+
+const (
+	// kubeletLag is how long after a publication a pod may still be started with
+	// what the Secret held before.
+	kubeletLag = 15 * time.Second
+	// heldAgain is how soon users that pods hold are looked at again.
+	heldAgain = 5 * time.Minute
+	// maxHolders is how many holders the status names.
+	maxHolders = 5
+)
+
+// look reads the Secrets that the application wants, once it published some.
+func (r *Reconciler) look(ctx context.Context, l *life) error {
+	l.secrets = make(map[string]*corev1.Secret)
+	if len(l.credentials().Users) == 0 {
+		return nil
+	}
+	for _, name := range l.app.SecretNames() {
+		s, err := r.secret(ctx, l.app.GetNamespace(), name)
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			l.secrets[name] = s
+		}
+	}
+	return nil
+}
+
+// secret returns a Secret, nil when there is none.
+func (r *Reconciler) secret(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
+	s := &corev1.Secret{}
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, s)
+	if kerrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return s, errors.Wrap(err, "cannot get Secret")
+}
+
+// grantPrevious keeps what the users before the present ones may do the same.
+func (r *Reconciler) grantPrevious(ctx context.Context, l *life, wanted []desiredUser) error {
+	p := l.credentials().Previous
+	if p == nil {
+		return nil
+	}
+	for _, u := range p.Users {
+		i := slices.IndexFunc(wanted, func(d desiredUser) bool { return d.is(u) })
+		mg := l.object(u)
+		if i < 0 || mg == nil || meta.WasDeleted(mg) {
+			continue
+		}
+		d := wanted[i]
+		d.secretName = sectionOf(mg).secretName
+		want, ok := mg.DeepCopyObject().(composed)
+		if !ok {
+			return errors.Errorf("cannot copy %T", mg)
+		}
+		overlay(want, d)
+		if equality.Semantic.DeepEqual(mg, want) {
+			continue
+		}
+		if err := r.client.Patch(ctx, want, client.MergeFromWithOptions(mg, client.MergeFromWithOptimisticLock{})); err != nil {
+			return errors.Wrapf(err, "cannot update %s user", d.label())
+		}
+	}
+	return nil
+}
+
+// retire deletes the users before the present ones when nothing holds them any
+// more, or when the next revision needs their place.
+func (r *Reconciler) retire(ctx context.Context, l *life, d revision.Decision) error {
+	c := l.app.Status.Credentials
+	if c == nil || c.Previous == nil {
+		return nil
+	}
+	p := c.Previous.DeepCopy()
+	p.Users = slices.DeleteFunc(p.Users, func(u v1.UserStatus) bool { return l.object(u) == nil })
+	if len(p.Users) == 0 {
+		c.Previous = nil
+		return nil
+	}
+	holders, err := r.holders(ctx, l.app, p.Since.Time)
+	if err != nil {
+		return err
+	}
+	p.HeldBy = some(holders)
+	c.Previous = p
+	if !d.DropPrevious && !revision.MayRetire(*p, r.now()) {
+		return nil
+	}
+	for _, u := range p.Users {
+		mg := l.object(u)
+		if meta.WasDeleted(mg) {
+			continue
+		}
+		if err := r.remove(ctx, l, mg, fmt.Sprintf("Revision %d replaced it", c.Revision)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holders returns the pods that refer to a Secret of the application and may
+// have been started with what it held before the supplied time.
+func (r *Reconciler) holders(ctx context.Context, app *v1.AivenApplication, since time.Time) ([]string, error) {
+	var out []string
+	for _, s := range app.Status.Secrets {
+		uses, err := r.workloads.Using(ctx, app.GetNamespace(), s.Name)
+		if err != nil {
+			return nil, errors.Wrap(err, "cannot find out who uses the Secret")
+		}
+		for _, u := range uses {
+			if u.Started.IsZero() || u.Started.After(since.Add(kubeletLag)) || slices.Contains(out, u.Name) {
+				continue
+			}
+			out = append(out, u.Name)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// some returns the first few of many names, and says how many there are more.
+func some(names []string) []string {
+	if len(names) <= maxHolders {
+		return names
+	}
+	return append(slices.Clone(names[:maxHolders]), fmt.Sprintf("and %d more", len(names)-maxHolders))
+}
+
+// remove deletes a managed resource, and with it its user. One whose credentials
+// another Secret holds, that the application does not name any more, belongs to
+// that Secret from now on, and goes with it.
+func (r *Reconciler) remove(ctx context.Context, l *life, mg composed, why string) error {
+	other, err := r.heldElsewhere(ctx, l.app, mg)
+	if err != nil {
+		return err
+	}
+	if other != nil && !l.app.Expired(r.now()) {
+		return r.release(ctx, mg, *other)
+	}
+	if err := r.client.Delete(ctx, mg); client.IgnoreNotFound(err) != nil {
+		return errors.Wrap(err, "cannot delete managed resource")
+	}
+	r.event(l.app, eventRetired, "Retired user "+meta.GetExternalName(mg)+": "+why)
+	return nil
+}
+
+// heldElsewhere returns a Secret that holds the credentials and that the
+// application does not want.
+func (r *Reconciler) heldElsewhere(ctx context.Context, app *v1.AivenApplication, mg composed) (*metav1.OwnerReference, error) {
+	wanted := app.SecretNames()
+	for _, o := range mg.GetOwnerReferences() {
+		if !isSecret(o) || slices.Contains(wanted, o.Name) {
+			continue
+		}
+		s, err := r.secret(ctx, mg.GetNamespace(), o.Name)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil && s.GetUID() == o.UID && !meta.WasDeleted(s) {
+			return &o, nil
+		}
+	}
+	return nil, nil
+}
+
+// release gives a managed resource to a Secret alone.
+func (r *Reconciler) release(ctx context.Context, mg composed, owner metav1.OwnerReference) error {
+	want, ok := mg.DeepCopyObject().(composed)
+	if !ok {
+		return errors.Errorf("cannot copy %T", mg)
+	}
+	want.SetOwnerReferences([]metav1.OwnerReference{owner})
+	meta.AddAnnotations(want, map[string]string{v1.AnnotationSecret: owner.Name})
+	return errors.Wrap(r.client.Patch(ctx, want, client.MergeFromWithOptions(mg, client.MergeFromWithOptimisticLock{})), "cannot hand a managed resource over to its Secret")
+}
+
+// acknowledge tells Aiven, through the managed resource, that nothing uses the
+// certificate any more that Aiven itself replaced. It returns when to look again.
+func (r *Reconciler) acknowledge(ctx context.Context, l *life, users []liveUser, secrets []published) (time.Time, error) {
+	var look time.Time
+	for _, u := range users {
+		k, ok := u.mg.(*v1alpha1.KafkaServiceUser)
+		if !ok || k.Status.AtProvider.ExpiringCertificateNotAfter == nil || k.Status.AtProvider.CertificateNotAfter == nil {
+			continue
+		}
+		value := k.Status.AtProvider.CertificateNotAfter.UTC().Format(time.RFC3339)
+		i := slices.IndexFunc(secrets, func(p published) bool { return p.name == u.secretName })
+		if i < 0 || k.GetAnnotations()[v1.AnnotationAcknowledge] == value {
+			continue
+		}
+		at := secrets[i].at.Add(l.policy.Overlap)
+		if r.now().Before(at) {
+			look = earliest(look, at)
+			continue
+		}
+		holders, err := r.holders(ctx, l.app, secrets[i].at)
+		if err != nil {
+			return look, err
+		}
+		if len(holders) > 0 && r.now().Before(k.Status.AtProvider.ExpiringCertificateNotAfter.Time) {
+			look = earliest(look, r.now().Add(heldAgain))
+			continue
+		}
+		want := k.DeepCopy()
+		meta.AddAnnotations(want, map[string]string{v1.AnnotationAcknowledge: value})
+		if err := r.client.Patch(ctx, want, client.MergeFrom(k)); err != nil {
+			return look, errors.Wrap(err, "cannot acknowledge the renewal of a certificate")
+		}
+	}
+	return look, nil
+}
+
+// isSecret tells whether an owner is a Secret.
+func isSecret(o metav1.OwnerReference) bool { return o.Kind == "Secret" && o.APIVersion == "v1" }
+
+func secretOwner(name string, uid types.UID) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: "v1", Kind: "Secret", Name: name, UID: uid}
+}
+
+// earliest returns the earlier of two times, of which a zero one does not count.
+func earliest(a, b time.Time) time.Time {
+	if b.IsZero() || !a.IsZero() && a.Before(b) {
+		return a
+	}
+	return b
+}
