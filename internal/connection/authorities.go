@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
+	"slices"
 )
 
 const pemCertificate = "CERTIFICATE"
@@ -68,7 +69,7 @@ func appendLine(out, text []byte) []byte {
 		out = append(out, '\n')
 	}
 	// Never into the caller's memory.
-	return append(out[:len(out):len(out)], text...)
+	return append(slices.Clip(out), text...)
 }
 
 func certificates(ca []byte) []*pem.Block {

@@ -153,8 +153,10 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 		MetricOptions: &controller.MetricOptions{
 			PollStateMetricInterval: o.StateMetricInterval, MRMetrics: mrMetrics, MRStateMetrics: stateMetrics,
 		},
-	}, ourcontroller.Dependencies{NewClient: newClient(o, m), AllowedBaseURLs: o.AllowedBaseURLs, Metrics: m,
-		Janitor: janitor.Policy{Grace: o.JanitorGrace, DryRun: o.JanitorDryRun}, Now: now, NewQueue: newQueue(o.Clock)})
+	}, ourcontroller.Dependencies{
+		NewClient: newClient(o, m), AllowedBaseURLs: o.AllowedBaseURLs, Metrics: m,
+		Janitor: janitor.Policy{Grace: o.JanitorGrace, DryRun: o.JanitorDryRun}, Now: now, NewQueue: newQueue(o.Clock),
+	})
 	if err != nil {
 		return errors.Wrap(err, "cannot set up controllers")
 	}
@@ -224,7 +226,7 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 		Cache: cache.Options{
 			SyncPeriod:       &o.SyncInterval,
 			DefaultTransform: cache.TransformStripManagedFields(),
-			ByObject: cached(),
+			ByObject:         cached(),
 		},
 	})
 	if err != nil {

@@ -20,11 +20,9 @@ var start = time.Date(2026, 1, 10, 12, 0, 0, 0, time.UTC)
 
 func at(d time.Duration) metav1.Time { return metav1.NewTime(start.Add(d)) }
 
-func pointer(t metav1.Time) *metav1.Time { return &t }
-
 // issued returns the status of credentials issued at start.
 func issued(with ...func(c *v1.CredentialsStatus)) *v1.CredentialsStatus {
-	c := &v1.CredentialsStatus{Revision: 3, IssuedAt: pointer(at(0))}
+	c := &v1.CredentialsStatus{Revision: 3, IssuedAt: new(at(0))}
 	for _, w := range with {
 		w(c)
 	}
@@ -92,7 +90,7 @@ func TestDecide(t *testing.T) {
 		},
 		"Disabled": {
 			reason: "An interval of 0 disables all that time brings, certificates included.",
-			in:     Input{Policy: Policy{Overlap: day}, Status: issued(func(c *v1.CredentialsStatus) { c.NotAfter = pointer(at(40 * day)) }), Certified: true},
+			in:     Input{Policy: Policy{Overlap: day}, Status: issued(func(c *v1.CredentialsStatus) { c.NotAfter = new(at(40 * day)) }), Certified: true},
 			now:    39 * day,
 		},
 		"DisabledRequested": {
@@ -112,20 +110,20 @@ func TestDecide(t *testing.T) {
 		},
 		"CertificateFirst": {
 			reason: "A certificate that ends before the interval does is replaced a month before.",
-			in:     Input{Policy: Policy{Interval: 2 * 365 * day, Overlap: day}, Status: issued(func(c *v1.CredentialsStatus) { c.NotAfter = pointer(at(400 * day)) }), Certified: true},
+			in:     Input{Policy: Policy{Interval: 2 * 365 * day, Overlap: day}, Status: issued(func(c *v1.CredentialsStatus) { c.NotAfter = new(at(400 * day)) }), Certified: true},
 			now:    day,
 			want:   want{due: slot("uid", start.Add(370*day), day), why: v1.RotationCertificate},
 		},
 		"ShortCertificate": {
 			reason: "A certificate with a short life is not replaced all the time, but after two thirds of it.",
-			in:     Input{Policy: monthly, Status: issued(func(c *v1.CredentialsStatus) { c.NotAfter = pointer(at(15 * day)) }), Certified: true},
+			in:     Input{Policy: monthly, Status: issued(func(c *v1.CredentialsStatus) { c.NotAfter = new(at(15 * day)) }), Certified: true},
 			now:    day,
 			want:   want{due: slot("uid", start.Add(10*day), day), why: v1.RotationCertificate},
 		},
 		"NewAuthority": {
 			reason: "Users with certificates of the CA before are replaced within a day after it changed.",
 			in: Input{Policy: monthly, Status: issued(func(c *v1.CredentialsStatus) {
-				c.Authorities = []v1.AuthorityStatus{{Fingerprint: "new", Since: at(5 * day)}, {Fingerprint: "old", Since: at(0), Until: pointer(at(6 * day))}}
+				c.Authorities = []v1.AuthorityStatus{{Fingerprint: "new", Since: at(5 * day)}, {Fingerprint: "old", Since: at(0), Until: new(at(6 * day))}}
 			}), Certified: true},
 			now:  5 * day,
 			want: want{due: slot("uid", start.Add(6*day), day), why: v1.RotationAuthority},
@@ -234,16 +232,16 @@ func TestSpread(t *testing.T) {
 // away for weeks at a time.
 func TestDowntime(t *testing.T) {
 	c := issued()
-	now, rotations := start, 0
+	rotations := 0
 	for day := range 365 {
-		now = start.Add(time.Duration(day) * 24 * time.Hour)
+		now := start.Add(time.Duration(day) * 24 * time.Hour)
 		if day%90 < 60 {
 			continue // Away.
 		}
 		d := Decide(Input{UID: "uid", Policy: Policy{Interval: 7 * 24 * time.Hour, Overlap: time.Hour}, Status: c}, now)
 		if d.Next != nil {
 			rotations++
-			c = &v1.CredentialsStatus{Revision: d.Next.Revision, IssuedAt: pointer(metav1.NewTime(now))}
+			c = &v1.CredentialsStatus{Revision: d.Next.Revision, IssuedAt: new(metav1.NewTime(now))}
 		}
 	}
 	// Four times a month of presence, with a rotation at its beginning and one

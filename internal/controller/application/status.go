@@ -130,7 +130,7 @@ func expiringCondition(e revision.Ending) xpv2.Condition {
 
 // set records an outcome in the status. Pure but for the clock of conditions,
 // which only a changed condition shows.
-func (o outcome) set(app *v1.AivenApplication, now time.Time) {
+func (o *outcome) set(app *v1.AivenApplication, now time.Time) {
 	if o.begun != nil {
 		return
 	}
@@ -173,7 +173,7 @@ func (o outcome) set(app *v1.AivenApplication, now time.Time) {
 }
 
 // setSynchronized sets what tools for aivenator read.
-func (o outcome) setSynchronized(app *v1.AivenApplication, now time.Time) {
+func (o *outcome) setSynchronized(app *v1.AivenApplication, now time.Time) {
 	app.Status.SynchronizationState = v1.RolloutComplete
 	hash := specHash(app.Spec)
 	if app.Status.SynchronizationHash == hash && app.Status.SynchronizedGeneration == app.GetGeneration() {
