@@ -124,8 +124,9 @@ func (r *Reconciler) publish(ctx context.Context, l *life, name string, parts []
 
 	s := corev1ac.Secret(name, app.GetNamespace()).WithType(corev1.SecretTypeOpaque).WithData(data).
 		WithLabels(labels).WithAnnotations(annotations).WithFinalizers(v1.FinalizerRevoke)
-	if current.Type != "" {
-		s.WithType(current.Type)
+	if current.GetUID() != "" {
+		// One that was deleted meanwhile must not come back with what it held.
+		s.WithType(current.Type).WithUID(current.GetUID())
 	}
 	p := published{name: name, hash: hash, at: at, changed: true}
 	r.written.begin(key, app.GetName())
