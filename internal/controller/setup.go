@@ -17,6 +17,7 @@ import (
 
 	"github.com/provider-aiven/provider-aiven/internal/controller/application"
 	"github.com/provider-aiven/provider-aiven/internal/controller/config"
+	"github.com/provider-aiven/provider-aiven/internal/controller/orphans"
 	"github.com/provider-aiven/provider-aiven/internal/controller/secret"
 	"github.com/provider-aiven/provider-aiven/internal/controller/serviceuser"
 	"github.com/provider-aiven/provider-aiven/internal/janitor"
@@ -31,6 +32,14 @@ type Dependencies struct {
 	AllowedBaseURLs []string
 	// Metrics count what happens to applications and their Secrets.
 	Metrics Metrics
+	// Orphans counts users at Aiven that nothing claims.
+	Orphans orphans.Metrics
+	// Namespace holds the records of the users that this cluster made. Empty: none
+	// are kept.
+	Namespace string
+	// OrphanInterval is how often users are looked for that nothing claims.
+	// Default: orphans.DefaultInterval.
+	OrphanInterval time.Duration
 	// Janitor's policy.
 	Janitor janitor.Policy
 	// Now is the clock. Default: time.Now.
@@ -84,6 +93,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 	}
 	if err := secret.Setup(ctx, mgr, o, secret.Dependencies{
 		Workloads: workloads, Policy: d.Janitor, Metrics: d.Metrics, Now: now, Lists: lists, Kinds: objects, NewQueue: d.NewQueue,
+	}); err != nil {
+		return err //nolint:wrapcheck // It says what cannot be set up.
+	}
+	if err := orphans.Setup(mgr, o, orphans.Dependencies{
+		Configs: resolver, Lists: lists, Kinds: objects, Metrics: d.Orphans, Namespace: d.Namespace, Interval: d.OrphanInterval, Now: now,
 	}); err != nil {
 		return err //nolint:wrapcheck // It says what cannot be set up.
 	}

@@ -6,6 +6,8 @@ package provider
 
 import (
 	"context"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
@@ -75,6 +77,12 @@ type Options struct {
 	LeaderElection bool
 	// LeaderElectionNamespace holds the lease. Default: the pod's.
 	LeaderElectionNamespace string
+	// Namespace holds the records of the users that this cluster made. Default: the
+	// pod's. Without one none are kept.
+	Namespace string
+	// OrphanInterval is how often users are looked for that nothing claims.
+	// Default: orphans.DefaultInterval.
+	OrphanInterval time.Duration
 	// UserAgent tells Aiven who calls.
 	UserAgent string
 	// Registry of metrics. Default: controller-runtime's.
@@ -104,6 +112,9 @@ func (o Options) withDefaults() Options {
 	o.MetricsAddress = orDefault(o.MetricsAddress, "0")
 	o.HealthAddress = orDefault(o.HealthAddress, "0")
 	o.PprofAddress = orDefault(o.PprofAddress, "0")
+	if o.Namespace == "" {
+		o.Namespace = podNamespace()
+	}
 	if o.Registry == nil {
 		o.Registry = ctrlmetrics.Registry
 	}
@@ -112,6 +123,16 @@ func (o Options) withDefaults() Options {
 	}
 	o.Logger = plainLogger{o.Logger}
 	return o
+}
+
+// podNamespace returns the namespace of the pod that this is, "" when it is none.
+// Kubernetes: every pod with a token of its service account has this file.
+func podNamespace() string {
+	b, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }
 
 func orDefault[T comparable](v, d T) T {
@@ -138,7 +159,8 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err := m.Register(o.Registry); err != nil {
 		return err
 	}
-	for _, c := range []prometheus.Collector{mrMetrics, stateMetrics} {
+	orphaned := metrics.NewOrphans()
+	for _, c := range []prometheus.Collector{mrMetrics, stateMetrics, orphaned} {
 		if err := o.Registry.Register(c); err != nil {
 			return errors.Wrap(err, "cannot register metrics of managed resources")
 		}
@@ -156,6 +178,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	}, ourcontroller.Dependencies{
 		NewClient: newClient(o, m), AllowedBaseURLs: o.AllowedBaseURLs, Metrics: m,
 		Janitor: janitor.Policy{Grace: o.JanitorGrace, DryRun: o.JanitorDryRun}, Now: now, NewQueue: newQueue(o.Clock),
+		Orphans: orphaned, Namespace: o.Namespace, OrphanInterval: o.OrphanInterval,
 	})
 	if err != nil {
 		return errors.Wrap(err, "cannot set up controllers")

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -35,10 +36,10 @@ import (
 // Token is what the simulator accepts, beside what a test adds.
 const Token = "harness-token-7f3a9c"
 
-const (
-	patience = 60 * time.Second
-	interval = 25 * time.Millisecond
-)
+// Patience is how long Eventually waits.
+const Patience = 60 * time.Second
+
+const interval = 25 * time.Millisecond
 
 // A Harness is a control plane, a simulator and a provider.
 type Harness struct {
@@ -54,12 +55,14 @@ type Harness struct {
 
 	env    *controlplane.Environment
 	server *httptest.Server
+	gate   *Gate
 	cancel context.CancelFunc
 	done   chan error
 }
 
-// New starts everything. Stop ends it.
-func New(ctx context.Context) (*Harness, error) {
+// New starts a control plane and a simulator with the supplied options. Stop
+// ends them.
+func New(ctx context.Context, sim ...aivensim.Option) (*Harness, error) {
 	crds, err := crdDir()
 	if err != nil {
 		return nil, err
@@ -69,7 +72,8 @@ func New(ctx context.Context) (*Harness, error) {
 		return nil, errors.Wrap(err, "cannot start control plane")
 	}
 	h := &Harness{env: env, Log: &Buffer{}}
-	h.Sim = aivensim.New(aivensim.WithSeed(aivensim.Seed{Tokens: []aivensim.Token{{Token: Token, Permissions: "admin"}}}))
+	seed := aivensim.WithSeed(aivensim.Seed{Tokens: []aivensim.Token{{Token: Token, Permissions: "admin"}}})
+	h.Sim = aivensim.New(append([]aivensim.Option{seed}, sim...)...)
 	h.server = httptest.NewServer(h.Sim)
 	h.URL = h.server.URL
 	scheme, err := provider.NewScheme()
@@ -85,24 +89,64 @@ func New(ctx context.Context) (*Harness, error) {
 	return h, nil
 }
 
-// StartProvider starts a provider with intervals that suit tests.
-func (h *Harness) StartProvider() {
+// A Process says how a provider is started.
+type Process struct {
+	// Options of the provider. Its Aiven clients go by the same clock.
+	provider.Options
+
+	// Gate that everything leads through that the provider does. Default: one of
+	// its own.
+	Gate *Gate
+}
+
+// Config returns a configuration for a client of the control plane, to change.
+func (h *Harness) Config() *rest.Config { return rest.CopyConfig(h.env.Config) }
+
+// StartProvider starts a provider with intervals that suit tests, or what is
+// made of them.
+func (h *Harness) StartProvider(with ...func(p *Process)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel, h.done, h.Registry = cancel, make(chan error, 1), prometheus.NewRegistry()
 	zl := zap.New(zap.WriteTo(h.Log), zap.Level(zapcore.Level(-10)))
-	o := provider.Options{
-		PollInterval: 2 * time.Second, Registry: h.Registry, AllowedBaseURLs: []string{h.URL},
+	p := &Process{Gate: NewGate(), Options: provider.Options{
+		PollInterval: 2 * time.Second, JanitorGrace: time.Second, Namespace: "default", OrphanInterval: 500 * time.Millisecond, Registry: h.Registry, AllowedBaseURLs: []string{h.URL},
 		Logger: logging.NewLogrLogger(zl), SkipNameValidation: true, UserAgent: "harness",
 		Aiven: func(o *aiven.Options) {
 			o.ErrorTTL, o.SettleTime, o.ACLInterval = 200*time.Millisecond, time.Second, 50*time.Millisecond
 			o.CallTimeout = 2 * time.Second
 		},
+	}}
+	for _, w := range with {
+		w(p)
 	}
-	go func() { h.done <- provider.Run(ctx, h.env.Config, o) }()
+	h.gate = p.Gate
+	cfg := h.Config()
+	cfg.Wrap(p.Gate.Wrap)
+	adjust, transport := p.Aiven, p.Gate.Wrap(newTransport())
+	p.Aiven = func(o *aiven.Options) {
+		o.Transport = transport
+		if p.Clock != nil {
+			o.Now = p.Clock.Now
+		}
+		adjust(o)
+	}
+	done := h.done
+	go func() { done <- provider.Run(ctx, cfg, p.Options) }()
 }
 
-// StopProvider ends the provider as a kill would as far as its state goes: what
-// is in memory is lost.
+// newTransport returns one that keeps as many connections alive as an Aiven
+// client uses at once.
+func newTransport() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t = t.Clone()
+	t.MaxIdleConnsPerHost = aiven.DefaultMaxInFlight
+	return t
+}
+
+// StopProvider ends the provider as Kubernetes would. What is in memory is lost.
 func (h *Harness) StopProvider() error {
 	if h.cancel == nil {
 		return nil
@@ -110,6 +154,16 @@ func (h *Harness) StopProvider() error {
 	h.cancel()
 	h.cancel = nil
 	return <-h.done
+}
+
+// KillProvider ends the provider as a kill would: at any point, and nothing that
+// it does from then on has an effect.
+func (h *Harness) KillProvider() {
+	if h.cancel == nil {
+		return
+	}
+	h.gate.Shut()
+	_ = h.StopProvider() // What is left to do fails.
 }
 
 // Stop ends everything.
@@ -125,6 +179,12 @@ func (h *Harness) Stop() error {
 // Eventually fails the test unless fn returns nil in time. The error of the last
 // attempt says what was missing.
 func Eventually(t *testing.T, what string, fn func(ctx context.Context) error) {
+	t.Helper()
+	Within(t, Patience, what, fn)
+}
+
+// Within is Eventually with a patience of one's own.
+func Within(t *testing.T, patience time.Duration, what string, fn func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -187,6 +247,9 @@ func exists(path string) bool {
 
 // A Buffer is a bytes.Buffer that may be used concurrently.
 type Buffer struct {
+	// Limit is how many bytes are kept at least, the latest. 0 keeps all.
+	Limit int
+
 	mu sync.Mutex
 	b  bytes.Buffer
 }
@@ -195,6 +258,9 @@ type Buffer struct {
 func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.Limit > 0 && b.b.Len() > 2*b.Limit {
+		b.b.Next(b.b.Len() - b.Limit)
+	}
 	return b.b.Write(p) //nolint:wrapcheck // It never fails.
 }
 

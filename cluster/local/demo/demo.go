@@ -36,6 +36,10 @@ const seedFile = "examples/aivensim-seed.json"
 // defaultPoll of the provider: drift at the simulator is found soon.
 const defaultPoll = 30 * time.Second
 
+// janitorGrace of the provider: who deletes an application wants to see the rest
+// go.
+const janitorGrace = 5 * time.Second
+
 // Options of an Environment.
 type Options struct {
 	// Progress is told what is done. Nil is silent.
@@ -178,6 +182,7 @@ func (e *Environment) StartProvider(ctx context.Context) error {
 		"--debug",
 		"--no-leader-election",
 		"--poll="+e.poll.String(),
+		"--janitor-grace="+janitorGrace.String(),
 		"--allowed-base-urls="+e.URL,
 		"--metrics-address="+address,
 		"--health-address=0",
