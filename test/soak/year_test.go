@@ -3,6 +3,7 @@
 package soak
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -10,7 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pkg/errors"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/test/harness"
 )
 
 const year = 365 * day
@@ -96,9 +101,33 @@ func (w *world) advance(steps int) {
 		d = mean/2 + time.Duration(w.rng.Int64N(int64(mean)))
 	}
 	d = d.Truncate(second)
+	w.idle()
 	clock.Step(d)
 	w.noteEnds()
 	w.note("%s pass", d)
+}
+
+// idle waits until no controller is at work that plans by the clock: a leap between
+// a look at the clock and the plan that follows from it would put that off by as much.
+func (w *world) idle() {
+	w.t.Helper()
+	harness.Within(w.t, patience, "no controller is at work", func(context.Context) error {
+		families, err := ctrlmetrics.Registry.Gather()
+		if err != nil {
+			return err
+		}
+		for _, f := range families {
+			if f.GetName() != "controller_runtime_active_workers" {
+				continue
+			}
+			for _, m := range f.GetMetric() {
+				if name := m.GetLabel()[0].GetValue(); m.GetGauge().GetValue() > 0 && (name == "aivenapplication" || name == "secret") {
+					return errors.Errorf("controller %s is", name)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // restartSome restarts pods whose Secret has changed, as tools do.

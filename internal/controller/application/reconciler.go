@@ -138,10 +138,13 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 		app.Status.Credentials.Next = d.Next
 		return outcome{begun: d.Next, again: true, rotation: d}
 	}
+	onRecord := l.credentials().Previous.DeepCopy()
 	o := r.apply(ctx, l)
-	if err := r.retire(ctx, l, d); err != nil && o.err == nil {
+	again, err := r.retire(ctx, l, d, onRecord)
+	if err != nil && o.err == nil {
 		o = failure(err)
 	}
+	o.again = o.again || again
 	o.finish(l, d, r.now())
 	return o
 }

@@ -90,37 +90,43 @@ func (r *Reconciler) grantPrevious(ctx context.Context, l *life, wanted []desire
 }
 
 // retire deletes the users before the present ones when nothing holds them any
-// more, or when the next revision needs their place.
-func (r *Reconciler) retire(ctx context.Context, l *life, d revision.Decision) error {
+// more, or when the next revision needs their place. Those that are not on record
+// as replaced yet have to wait, which it tells: who forgot their successors would
+// miss them.
+func (r *Reconciler) retire(ctx context.Context, l *life, d revision.Decision, onRecord *v1.PreviousStatus) (again bool, err error) {
 	c := l.app.Status.Credentials
 	if c == nil || c.Previous == nil {
-		return nil
+		return false, nil
 	}
 	p := c.Previous.DeepCopy()
 	p.Users = slices.DeleteFunc(p.Users, func(u v1.UserStatus) bool { return l.object(u) == nil })
 	if len(p.Users) == 0 {
 		c.Previous = nil
-		return nil
+		return false, nil
 	}
 	holders, err := r.holders(ctx, l.app, p.Since.Time)
 	if err != nil {
-		return err
+		return false, err
 	}
 	p.HeldBy = some(holders)
 	c.Previous = p
 	if !d.DropPrevious && !revision.MayRetire(*p, r.now()) {
-		return nil
+		return false, nil
 	}
 	for _, u := range p.Users {
 		mg := l.object(u)
-		if meta.WasDeleted(mg) {
+		switch {
+		case meta.WasDeleted(mg):
+			continue
+		case onRecord == nil || !slices.ContainsFunc(onRecord.Users, sameUser(u)):
+			again = true
 			continue
 		}
 		if err := r.remove(ctx, l, mg, fmt.Sprintf("Revision %d replaced it", c.Revision)); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return again, nil
 }
 
 // holders returns the pods that refer to a Secret of the application and may

@@ -52,11 +52,12 @@ type outcome struct {
 // finish adds what time brings.
 func (o *outcome) finish(l *life, d revision.Decision, now time.Time) {
 	c := l.credentials()
-	if o.completed != nil || c.RotateAt == nil {
-		// The decision was about what was published before.
+	if o.completed != nil || c.RotateAt == nil || d.DropPrevious && c.Previous == nil {
+		// The decision was about what was published, or alive, before.
 		in := l.input()
 		in.Deleted, in.Vanished = nil, nil
 		d = revision.Decide(in, now)
+		o.again = o.again || begins(l.app.Status.Credentials, d.Next)
 	}
 	o.rotation = d
 	if l.app.Status.Credentials != nil && c.IssuedAt != nil {
@@ -108,7 +109,7 @@ func rotatedCondition(l *life, d revision.Decision, coming []liveUser) xpv2.Cond
 	case !d.Waits.IsZero():
 		return v1.NotRotated(v1.ReasonWaitingForOverlap, fmt.Sprintf("A revision is due. The users of revision %d stay valid until %s; it is made then.",
 			c.Previous.Revision, d.Waits.UTC().Format(time.RFC3339)))
-	case d.DropPrevious:
+	case d.DropPrevious || d.Next != nil:
 		return v1.NotRotated(v1.ReasonWaitingForOverlap, "A revision is due. It is made when the users of the one before the present one are deleted at Aiven.")
 	case l.policy.Interval == 0:
 		return v1.Rotated(v1.ReasonRotationDisabled)
