@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	caTTL           = 6 * time.Hour
+	caTTL           = time.Hour
 	kafkaServiceTTL = 10 * time.Minute
 
 	typeKafka = "kafka"
 )
 
 // ProjectCA returns the certificates (PEM) that the project's services and client certificates are signed with. It is read
-// once in 6 hours.
+// once an hour.
 func (c *Client) ProjectCA(ctx context.Context, project string) (string, error) {
 	cl := newCall(opGetProjectCA, "get CA of project", project).reading()
 	return c.cas.get(ctx, project, source{call: cl, changed: func() { c.projectChanged(project) }, read: func(ctx context.Context) (string, error) {

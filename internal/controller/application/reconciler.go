@@ -5,6 +5,7 @@ package application
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
@@ -63,6 +64,9 @@ type Reconciler struct {
 	log       logging.Logger
 	now       func() time.Time
 	written   *writes
+	// replaced are the versions of applications that our last updates were made
+	// of, by key.
+	replaced *sync.Map
 
 	keyStorePassword string
 }
@@ -78,6 +82,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		if kerrors.IsNotFound(err) {
 			r.metrics.Gone(req.Namespace, req.Name)
 			r.written.forget(req.Namespace, req.Name)
+			r.replaced.Delete(req.NamespacedName)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, errors.Wrap(err, "cannot get AivenApplication")
@@ -86,6 +91,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		// Garbage collection takes what only the application owns, the managed
 		// resources' finalizers their users. Its Secrets are the janitor's now.
 		return reconcile.Result{}, nil
+	}
+	if v, ok := r.replaced.Load(req.NamespacedName); ok && v == app.GetResourceVersion() {
+		// The cache does not show yet what we wrote last: what would be decided by
+		// it may be done already.
+		return reconcile.Result{RequeueAfter: firstDelay}, nil
 	}
 
 	before := app.DeepCopy()
@@ -309,5 +319,9 @@ func (r *Reconciler) updateStatus(ctx context.Context, before, app *v1.AivenAppl
 	if equality.Semantic.DeepEqual(before.Status, app.Status) {
 		return nil
 	}
-	return r.client.Status().Update(ctx, app) //nolint:wrapcheck // The caller does.
+	if err := r.client.Status().Update(ctx, app); err != nil {
+		return err //nolint:wrapcheck // The caller does.
+	}
+	r.replaced.Store(client.ObjectKeyFromObject(app), before.GetResourceVersion())
+	return nil
 }

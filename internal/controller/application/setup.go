@@ -5,6 +5,7 @@ package application
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
@@ -70,6 +71,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		log:              o.Logger.WithValues("controller", controllerName),
 		now:              now,
 		written:          &writes{},
+		replaced:         &sync.Map{},
 		keyStorePassword: d.KeyStorePassword,
 	}
 	opts := o.ForControllerRuntime()
@@ -154,7 +156,7 @@ func (r *Reconciler) all(ctx context.Context, o client.Object) []reconcile.Reque
 }
 
 // readyChanged lets through what matters to an application: that a user becomes
-// ready or stops to be, why, and that it goes.
+// ready or stops to be, why, that it gets another certificate, and that it goes.
 func readyChanged() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e ctrlevent.CreateEvent) bool {
@@ -169,10 +171,17 @@ func readyChanged() predicate.Predicate {
 			}
 			a, b := readyOf(was), readyOf(is)
 			return a.Status != b.Status || a.Reason != b.Reason || a.Message != b.Message ||
-				a.ObservedGeneration != b.ObservedGeneration ||
+				a.ObservedGeneration != b.ObservedGeneration || certificateChanged(was, is) ||
 				was.GetDeletionTimestamp().IsZero() != is.GetDeletionTimestamp().IsZero()
 		},
 	}
+}
+
+func certificateChanged(was, is composed) bool {
+	a, ok1 := was.(*v1alpha1.KafkaServiceUser)
+	b, ok2 := is.(*v1alpha1.KafkaServiceUser)
+	return ok1 && ok2 && (!a.Status.AtProvider.CertificateNotAfter.Equal(b.Status.AtProvider.CertificateNotAfter) ||
+		!a.Status.AtProvider.ExpiringCertificateNotAfter.Equal(b.Status.AtProvider.ExpiringCertificateNotAfter))
 }
 
 // connectionSecrets watches the connection Secrets of managed resources: when
