@@ -92,7 +92,8 @@ type RotationSpec struct {
 	// they are replaced at a time of day that differs between applications, up to
 	// a day (at most half the interval) earlier. A change counts from
 	// status.credentials.issuedAt. 0s disables rotation by time, of certificates that come
-	// to their end too: these then lead to warnings and the condition Expiring.
+	// to their end too, which then leads to warnings and the condition Expiring, and
+	// of certificates of a CA that the project replaced.
 	// At least 1h. Default: that of the configuration, else 720h.
 	// +optional
 	// +kubebuilder:validation:Type=string

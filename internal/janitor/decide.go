@@ -92,7 +92,7 @@ type Decision struct {
 // nothing holds it.
 func Decide(s Secret, p Policy, now time.Time) Decision {
 	if !s.ExpiresAt.IsZero() && !now.Before(s.ExpiresAt) {
-		return Decision{Action: Remove, Reason: ReasonExpired, Message: "the access it holds has expired"}
+		return Decision{Action: Remove, Reason: ReasonExpired, Message: "The access that it holds has expired"}
 	}
 	d, held := holds(s)
 	if !held {
@@ -113,11 +113,11 @@ func holds(s Secret) (Decision, bool) {
 	}
 	switch {
 	case s.Wanted:
-		d.Reason, d.Message = ReasonWanted, "an application names it"
+		d.Reason, d.Message = ReasonWanted, "An application names it"
 	case s.Protected:
-		d.Reason, d.Message = ReasonProtected, "it is protected"
+		d.Reason, d.Message = ReasonProtected, "It is protected"
 	case len(s.Uses) > 0:
-		d.Reason, d.Message = ReasonInUse, "used by "+list(s.Uses)
+		d.Reason, d.Message = ReasonInUse, "Used by "+list(s.Uses)
 	default:
 		return Decision{}, false
 	}
@@ -129,7 +129,7 @@ func unused(s Secret, p Policy, now time.Time) Decision {
 	if s.UnusedSince.IsZero() {
 		return Decision{
 			Action: Mark, Reason: ReasonUnused, After: max(p.Grace, soon),
-			Message: fmt.Sprintf("no application names it and no workload refers to it; it has a grace period of %s", grace),
+			Message: fmt.Sprintf("No application names it and no workload refers to it. It goes after a grace period of %s", grace),
 		}
 	}
 	// A clock that went wrong makes the grace period longer, not endless.
@@ -137,13 +137,13 @@ func unused(s Secret, p Policy, now time.Time) Decision {
 	if rest := p.Grace - max(since, 0); rest > 0 {
 		return Decision{
 			Action: Keep, Reason: ReasonGracePeriod, After: rest,
-			Message: fmt.Sprintf("unused, but not yet for the grace period of %s", grace),
+			Message: fmt.Sprintf("Unused, but not yet for the grace period of %s", grace),
 		}
 	}
 	if p.DryRun {
-		return Decision{Action: Keep, Reason: ReasonDryRun, Message: fmt.Sprintf("unused for the grace period of %s; would be removed, but this is a dry run", grace)}
+		return Decision{Action: Keep, Reason: ReasonDryRun, Message: fmt.Sprintf("Unused for the grace period of %s. It would be removed, but this is a dry run", grace)}
 	}
-	return Decision{Action: Remove, Reason: ReasonUnused, Message: fmt.Sprintf("unused for the grace period of %s", grace)}
+	return Decision{Action: Remove, Reason: ReasonUnused, Message: fmt.Sprintf("Unused for the grace period of %s", grace)}
 }
 
 // earlier returns the shorter of two times to wait, of which 0 for a does not count.

@@ -19,11 +19,11 @@ func TestDecide(t *testing.T) {
 	used := []Use{{Kind: "deployment", Name: "x"}}
 
 	const (
-		unusedText  = "no application names it and no workload refers to it; it has a grace period of 24h"
-		graceText   = "unused, but not yet for the grace period of 24h"
-		removeText  = "unused for the grace period of 24h"
-		dryText     = "unused for the grace period of 24h; would be removed, but this is a dry run"
-		expiredText = "the access it holds has expired"
+		unusedText  = "No application names it and no workload refers to it. It goes after a grace period of 24h"
+		graceText   = "Unused, but not yet for the grace period of 24h"
+		removeText  = "Unused for the grace period of 24h"
+		dryText     = "Unused for the grace period of 24h. It would be removed, but this is a dry run"
+		expiredText = "The access that it holds has expired"
 	)
 
 	cases := map[string]struct {
@@ -35,47 +35,47 @@ func TestDecide(t *testing.T) {
 		"Wanted": {
 			reason: "What an application names stays.",
 			secret: Secret{Wanted: true}, policy: day,
-			want: Decision{Action: Keep, Reason: ReasonWanted, Message: "an application names it"},
+			want: Decision{Action: Keep, Reason: ReasonWanted, Message: "An application names it"},
 		},
 		"WantedAgain": {
 			reason: "What an application names again is not unused any more, however long it was.",
 			secret: Secret{Wanted: true, UnusedSince: ago(48 * time.Hour)}, policy: day,
-			want: Decision{Action: Unmark, Reason: ReasonWanted, Message: "an application names it"},
+			want: Decision{Action: Unmark, Reason: ReasonWanted, Message: "An application names it"},
 		},
 		"WantedBeforeAll": {
 			reason: "That an application names it says the most, and should be told first.",
 			secret: Secret{Wanted: true, Protected: true, Uses: used}, policy: day,
-			want: Decision{Action: Keep, Reason: ReasonWanted, Message: "an application names it"},
+			want: Decision{Action: Keep, Reason: ReasonWanted, Message: "An application names it"},
 		},
 		"Protected": {
 			reason: "What is protected stays though nothing uses it.",
 			secret: Secret{Protected: true}, policy: day,
-			want: Decision{Action: Keep, Reason: ReasonProtected, Message: "it is protected"},
+			want: Decision{Action: Keep, Reason: ReasonProtected, Message: "It is protected"},
 		},
 		"ProtectedLater": {
 			reason: "What was marked before it was protected stays.",
 			secret: Secret{Protected: true, UnusedSince: ago(48 * time.Hour)}, policy: day,
-			want: Decision{Action: Unmark, Reason: ReasonProtected, Message: "it is protected"},
+			want: Decision{Action: Unmark, Reason: ReasonProtected, Message: "It is protected"},
 		},
 		"ProtectedAndUsed": {
 			reason: "Protection does not depend on who uses it, and should be told before them.",
 			secret: Secret{Protected: true, Uses: used}, policy: day,
-			want: Decision{Action: Keep, Reason: ReasonProtected, Message: "it is protected"},
+			want: Decision{Action: Keep, Reason: ReasonProtected, Message: "It is protected"},
 		},
 		"InUse": {
 			reason: "What a workload refers to stays.",
 			secret: Secret{Uses: used}, policy: day,
-			want: Decision{Action: Keep, Reason: ReasonInUse, Message: "used by deployment/x"},
+			want: Decision{Action: Keep, Reason: ReasonInUse, Message: "Used by deployment/x"},
 		},
 		"InUseAgain": {
 			reason: "A grace period begins anew after a use.",
 			secret: Secret{Uses: used, UnusedSince: ago(48 * time.Hour)}, policy: day,
-			want: Decision{Action: Unmark, Reason: ReasonInUse, Message: "used by deployment/x"},
+			want: Decision{Action: Unmark, Reason: ReasonInUse, Message: "Used by deployment/x"},
 		},
 		"InUseDryRun": {
 			reason: "A dry run spares nothing that would not be spared without.",
 			secret: Secret{Uses: used}, policy: dry,
-			want: Decision{Action: Keep, Reason: ReasonInUse, Message: "used by deployment/x"},
+			want: Decision{Action: Keep, Reason: ReasonInUse, Message: "Used by deployment/x"},
 		},
 		"Unused": {
 			reason: "What nothing uses should be marked before anything else happens.",
@@ -92,7 +92,7 @@ func TestDecide(t *testing.T) {
 			secret: Secret{}, policy: Policy{},
 			want: Decision{
 				Action: Mark, Reason: ReasonUnused, After: time.Second,
-				Message: "no application names it and no workload refers to it; it has a grace period of 0s",
+				Message: "No application names it and no workload refers to it. It goes after a grace period of 0s",
 			},
 		},
 		"JustMarked": {
@@ -123,12 +123,12 @@ func TestDecide(t *testing.T) {
 		"MarkedWithoutGrace": {
 			reason: "Without a grace period the second look removes.",
 			secret: Secret{UnusedSince: now}, policy: Policy{},
-			want: Decision{Action: Remove, Reason: ReasonUnused, Message: "unused for the grace period of 0s"},
+			want: Decision{Action: Remove, Reason: ReasonUnused, Message: "Unused for the grace period of 0s"},
 		},
 		"ShorterGrace": {
 			reason: "A grace period that was shortened holds for what is marked already.",
 			secret: Secret{UnusedSince: ago(2 * time.Hour)}, policy: Policy{Grace: time.Hour},
-			want: Decision{Action: Remove, Reason: ReasonUnused, Message: "unused for the grace period of 60m"},
+			want: Decision{Action: Remove, Reason: ReasonUnused, Message: "Unused for the grace period of 60m"},
 		},
 		"MarkedInTheFuture": {
 			reason: "A mark by a clock that is ahead counts as made now.",
@@ -138,7 +138,7 @@ func TestDecide(t *testing.T) {
 		"MarkedInTheFutureWithoutGrace": {
 			reason: "A mark in the future that counts as made now has no grace period to wait for.",
 			secret: Secret{UnusedSince: now.Add(time.Hour)}, policy: Policy{},
-			want: Decision{Action: Remove, Reason: ReasonUnused, Message: "unused for the grace period of 0s"},
+			want: Decision{Action: Remove, Reason: ReasonUnused, Message: "Unused for the grace period of 0s"},
 		},
 		"DryRun": {
 			reason: "A dry run should say what would be removed, and remove nothing.",
@@ -173,17 +173,17 @@ func TestDecide(t *testing.T) {
 		"ExpiresWanted": {
 			reason: "What stays should be looked at when access ends.",
 			secret: Secret{ExpiresAt: now.Add(time.Hour), Wanted: true}, policy: day,
-			want: Decision{Action: Keep, Reason: ReasonWanted, Message: "an application names it", After: time.Hour},
+			want: Decision{Action: Keep, Reason: ReasonWanted, Message: "An application names it", After: time.Hour},
 		},
 		"ExpiresProtected": {
 			reason: "What stays should be looked at when access ends.",
 			secret: Secret{ExpiresAt: now.Add(time.Hour), Protected: true, UnusedSince: ago(time.Hour)}, policy: day,
-			want: Decision{Action: Unmark, Reason: ReasonProtected, Message: "it is protected", After: time.Hour},
+			want: Decision{Action: Unmark, Reason: ReasonProtected, Message: "It is protected", After: time.Hour},
 		},
 		"ExpiresInUse": {
 			reason: "What stays should be looked at when access ends.",
 			secret: Secret{ExpiresAt: now.Add(time.Hour), Uses: used}, policy: day,
-			want: Decision{Action: Keep, Reason: ReasonInUse, Message: "used by deployment/x", After: time.Hour},
+			want: Decision{Action: Keep, Reason: ReasonInUse, Message: "Used by deployment/x", After: time.Hour},
 		},
 		"ExpiresBeforeGrace": {
 			reason: "Access that ends within the grace period should end on time.",
@@ -231,11 +231,11 @@ func TestDecideNamesUses(t *testing.T) {
 		uses   []Use
 		want   string
 	}{
-		"One":   {reason: "One is named.", uses: []Use{a}, want: "used by deployment/a"},
-		"Two":   {reason: "Two are named.", uses: []Use{a, c}, want: "used by deployment/a and pod/c"},
-		"Three": {reason: "Three are named.", uses: []Use{a, b, c}, want: "used by deployment/a, deployment/b and pod/c"},
-		"Four":  {reason: "More are counted.", uses: []Use{a, b, c, d}, want: "used by deployment/a, deployment/b, pod/c and 1 more"},
-		"Mixed": {reason: "The order in which they come should not show.", uses: []Use{e, d, b, c, a}, want: "used by deployment/a, deployment/b, pod/c and 2 more"},
+		"One":   {reason: "One is named.", uses: []Use{a}, want: "Used by deployment/a"},
+		"Two":   {reason: "Two are named.", uses: []Use{a, c}, want: "Used by deployment/a and pod/c"},
+		"Three": {reason: "Three are named.", uses: []Use{a, b, c}, want: "Used by deployment/a, deployment/b and pod/c"},
+		"Four":  {reason: "More are counted.", uses: []Use{a, b, c, d}, want: "Used by deployment/a, deployment/b, pod/c and 1 more"},
+		"Mixed": {reason: "The order in which they come should not show.", uses: []Use{e, d, b, c, a}, want: "Used by deployment/a, deployment/b, pod/c and 2 more"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -112,9 +112,6 @@ func Decide(in Input, now time.Time) Decision {
 	if !is {
 		return d
 	}
-	if reason == v1.RotationRequested {
-		d.Due, d.DueReason = now, reason
-	}
 	switch {
 	case c.Previous != nil && now.Before(c.Previous.RetireAfter.Time):
 		d.Waits = c.Previous.RetireAfter.Time

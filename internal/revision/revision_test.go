@@ -97,7 +97,7 @@ func TestDecide(t *testing.T) {
 			reason: "With rotation by time disabled a person may still ask for one.",
 			in:     Input{Policy: Policy{Overlap: day}, Status: issued(), Requested: true},
 			now:    day,
-			want:   want{next: &v1.NextStatus{Revision: 4, Reason: v1.RotationRequested, Since: at(day)}, due: start.Add(day), why: v1.RotationRequested},
+			want:   want{next: &v1.NextStatus{Revision: 4, Reason: v1.RotationRequested, Since: at(day)}},
 		},
 		"IntervalShortened": {
 			reason: "A shorter interval counts from when the credentials were issued.",
@@ -140,13 +140,13 @@ func TestDecide(t *testing.T) {
 			reason: "The users before the present ones have their overlap, whoever asks.",
 			in:     Input{Policy: monthly, Status: issued(previous(day)), Requested: true},
 			now:    time.Hour,
-			want:   want{due: start.Add(time.Hour), why: v1.RotationRequested, waits: start.Add(day)},
+			want:   want{due: scheduled, why: v1.RotationScheduled, waits: start.Add(day)},
 		},
 		"RequestedWhileHeld": {
 			reason: "After the overlap the next revision takes the place of the one before, held or not.",
 			in:     Input{Policy: monthly, Status: issued(previous(day, "pod")), Requested: true},
 			now:    2 * day,
-			want:   want{drop: true, due: start.Add(2 * day), why: v1.RotationRequested},
+			want:   want{drop: true, due: scheduled, why: v1.RotationScheduled},
 		},
 		"GoesOn": {
 			reason: "A revision that was begun goes on, also when its reason is gone.",

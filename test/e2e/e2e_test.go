@@ -15,10 +15,8 @@ import (
 	"github.com/provider-aiven/provider-aiven/cluster/local/demo"
 )
 
-const (
-	patience = 60 * time.Second
-	interval = 50 * time.Millisecond
-)
+// patience is how long the examples may take to become ready.
+const patience = 2 * time.Minute
 
 // e is shared by all tests, which run in the order of TestExamples.
 var e *demo.Environment
@@ -45,6 +43,7 @@ func TestExamples(t *testing.T) {
 		{"StandAlone", standAlone},
 		{"HealSecret", healSecret},
 		{"ReplaceVanishedUser", replaceVanishedUser},
+		{"Rotate", rotate},
 		{"AnswerKubectl", answerKubectl},
 		{"RestartSilently", restartSilently},
 		{"DeleteApplication", deleteApplication},
@@ -66,7 +65,7 @@ func becomeReady(t *testing.T) {
 	if err := e.Apply(t.Context(), "examples/*.yaml", "examples/aivenator/*.yaml"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := e.WaitReady(ctx); err != nil {
 		t.Fatal(err)
@@ -119,27 +118,6 @@ func processes(t *testing.T, dir string) []string {
 		}
 	}
 	return out
-}
-
-// eventually polls until fn returns nil, and fails the test when it does not in
-// time. The last error says what was missing.
-func eventually(t *testing.T, what string, fn func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	for {
-		err := fn(ctx)
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: %v", what, err)
-		case <-tick.C:
-		}
-	}
 }
 
 func objects(t *testing.T) demo.Objects {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/test/harness"
 )
 
 // healSecret damages a Secret in three ways, one of which is legitimate.
@@ -34,7 +38,7 @@ func healSecret(t *testing.T) {
 
 	want := before.DeepCopy().Data
 	want["OF_OTHERS"] = []byte("stays")
-	eventually(t, "the Secret holds again what it held", func(ctx context.Context) error {
+	harness.Eventually(t, "the Secret holds again what it held", func(ctx context.Context) error {
 		s := &corev1.Secret{}
 		if err := e.Kube.Get(ctx, client.ObjectKeyFromObject(before), s); err != nil {
 			return err
@@ -52,13 +56,42 @@ func replaceVanishedUser(t *testing.T) {
 	parts := expected(a)["invoices-aiven"]
 	before, _ := parts[0].credentials(getSecret(t, "payments", "invoices-aiven"))
 	e.Sim.DeleteUser(parts[0].project, parts[0].name, before)
-	eventually(t, "the Secret holds credentials that work", func(ctx context.Context) error {
+	harness.Eventually(t, "the Secret holds credentials that work", func(ctx context.Context) error {
 		s := &corev1.Secret{}
 		if err := e.Kube.Get(ctx, client.ObjectKey{Namespace: "payments", Name: "invoices-aiven"}, s); err != nil {
 			return err
 		}
 		return parts[0].accepted(s)
 	})
+}
+
+// rotate asks for other credentials. Those before go on to work.
+func rotate(t *testing.T) {
+	before := getSecret(t, "demo", "orders-aiven")
+	a := getApplication(t, "demo", "orders")
+	asked := a.DeepCopy()
+	meta.AddAnnotations(asked, map[string]string{v1.AnnotationRotate: "once"})
+	if err := e.Kube.Patch(t.Context(), asked, client.MergeFrom(a)); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, "other credentials are published", func(context.Context) error {
+		if c := getApplication(t, "demo", "orders").Status.Credentials; c.Revision != a.Status.Credentials.Revision+1 || c.Previous == nil {
+			return errors.Errorf("revision %d is published", c.Revision)
+		}
+		return nil
+	})
+	after := getSecret(t, "demo", "orders-aiven")
+	for _, p := range expected(a)["orders-aiven"] {
+		was, _ := p.credentials(before)
+		if is, _ := p.credentials(after); is == was {
+			t.Errorf("%s: the user is the same", p.name)
+		}
+		for what, s := range map[string]*corev1.Secret{"before": before, "after": after} {
+			if err := p.accepted(s); err != nil {
+				t.Errorf("credentials %s the rotation: %v", what, err)
+			}
+		}
+	}
 }
 
 // restartSilently kills the provider. The next one writes nothing: not at Aiven,
@@ -82,7 +115,7 @@ func restartSilently(t *testing.T) {
 		looks["managed/"+strings.ToLower(mg.Kind)+".aiven.nais.io"]++
 	}
 	for name, want := range looks {
-		eventually(t, "the new provider has looked at everything: "+name, func(ctx context.Context) error {
+		harness.Eventually(t, "the new provider has looked at everything: "+name, func(ctx context.Context) error {
 			got, err := reconciles(ctx, name)
 			if err == nil && got < want {
 				err = errors.Errorf("%d of %d looks", got, want)
@@ -146,8 +179,8 @@ func deleteApplication(t *testing.T) {
 	}
 	remove(t, application("demo", "orders"))
 	gone(t, "demo", "orders-aiven")
-	eventually(t, "no user of the application is left", func(context.Context) error { return none(made("demo_orders_")) })
-	eventually(t, "no managed resource of the application is left", func(ctx context.Context) error {
+	harness.Eventually(t, "no user of the application is left", func(context.Context) error { return none(made("demo_orders_")) })
+	harness.Eventually(t, "no managed resource of the application is left", func(ctx context.Context) error {
 		o, err := e.Objects(ctx)
 		if err != nil {
 			return err
@@ -163,7 +196,7 @@ func deleteApplication(t *testing.T) {
 	if diff := cmp.Diff(others, made("demo_checkout_")); diff != "" {
 		t.Errorf("users of another application: -before, +after:\n%s", diff)
 	}
-	eventually(t, "no connection Secret of the application is left", func(ctx context.Context) error {
+	harness.Eventually(t, "no connection Secret of the application is left", func(ctx context.Context) error {
 		return noSecrets(ctx, "demo", "orders-")
 	})
 }
@@ -174,7 +207,7 @@ func keepProtected(t *testing.T) {
 	parts := expected(getApplication(t, "demo", "connector"))["connector-credentials"]
 	uid := getSecret(t, "demo", "connector-credentials").GetUID()
 	remove(t, application("demo", "connector"))
-	eventually(t, "the application is gone", func(ctx context.Context) error {
+	harness.Eventually(t, "the application is gone", func(ctx context.Context) error {
 		return notFound(e.Kube.Get(ctx, client.ObjectKey{Namespace: "demo", Name: "connector"}, application("", "")))
 	})
 	// What would be collected by mistake is collected about as fast as this.
@@ -184,7 +217,7 @@ func keepProtected(t *testing.T) {
 	if err := e.Kube.Create(t.Context(), marker); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the garbage collector has worked", func(ctx context.Context) error {
+	harness.Eventually(t, "the garbage collector has worked", func(ctx context.Context) error {
 		return notFound(e.Kube.Get(ctx, client.ObjectKeyFromObject(marker), &corev1.ConfigMap{}))
 	})
 	s := getSecret(t, "demo", "connector-credentials")
@@ -197,7 +230,7 @@ func keepProtected(t *testing.T) {
 
 	remove(t, s)
 	gone(t, "demo", "connector-credentials")
-	eventually(t, "no user of the application is left", func(context.Context) error { return none(made("demo_connector_")) })
+	harness.Eventually(t, "no user of the application is left", func(context.Context) error { return none(made("demo_connector_")) })
 }
 
 // deleteNamespace deletes a namespace with everything in it: an application, and
@@ -208,7 +241,7 @@ func deleteNamespace(t *testing.T) {
 	}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "payments"}}
 	remove(t, ns)
-	eventually(t, "the namespace is gone", func(ctx context.Context) error {
+	harness.Eventually(t, "the namespace is gone", func(ctx context.Context) error {
 		left := &corev1.Namespace{}
 		err := e.Kube.Get(ctx, client.ObjectKeyFromObject(ns), left)
 		if err == nil {
@@ -249,7 +282,7 @@ func leakNothing(t *testing.T) {
 // gone waits until a Secret does not exist.
 func gone(t *testing.T, namespace, name string) {
 	t.Helper()
-	eventually(t, "Secret "+name+" is gone", func(ctx context.Context) error {
+	harness.Eventually(t, "Secret "+name+" is gone", func(ctx context.Context) error {
 		return notFound(e.Kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &corev1.Secret{}))
 	})
 }

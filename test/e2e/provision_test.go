@@ -24,6 +24,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/cluster/local/demo"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/test/harness"
 )
 
 func holdCompleteSecrets(t *testing.T) {
@@ -123,7 +124,7 @@ func answerKubectl(t *testing.T) {
 		"Category": {
 			reason: "The category aiven is everything of this provider.",
 			args:   []string{"get", "aiven", "-n", "payments"},
-			want:   []string{"providerconfig.aiven.nais.io/default", "aivenapplication.aiven.nais.io/invoices", "valkeyserviceuser.aiven.nais.io/invoices-valkey-sessions-r1"},
+			want:   []string{"providerconfig.aiven.nais.io/default", "aivenapplication.aiven.nais.io/invoices", "valkeyserviceuser.aiven.nais.io/invoices-valkey-sessions-r2"},
 		},
 		"Explain": {
 			reason: "Fields are documented.",
@@ -138,7 +139,7 @@ func answerKubectl(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			eventually(t, tc.reason, func(ctx context.Context) error {
+			harness.Eventually(t, tc.reason, func(ctx context.Context) error {
 				cmd := exec.CommandContext(ctx, kubectl, append(tc.args, "--kubeconfig="+e.Kubeconfig, "--cache-dir="+t.TempDir())...)
 				out, err := cmd.CombinedOutput()
 				return containsAll(string(out), tc.want, err)

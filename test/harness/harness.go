@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +38,7 @@ import (
 const Token = "harness-token-7f3a9c"
 
 // Patience is how long Eventually waits.
-const Patience = 60 * time.Second
+const Patience = 2 * time.Minute
 
 const interval = 25 * time.Millisecond
 
@@ -153,7 +154,11 @@ func (h *Harness) StopProvider() error {
 	}
 	h.cancel()
 	h.cancel = nil
-	return <-h.done
+	err := <-h.done
+	if err != nil {
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1) // What does not end is in it.
+	}
+	return err
 }
 
 // KillProvider ends the provider as a kill would: at any point, and nothing that
@@ -190,14 +195,18 @@ func Within(t *testing.T, patience time.Duration, what string, fn func(ctx conte
 	defer cancel()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
+	var last error
 	for {
 		err := fn(ctx)
 		if err == nil {
 			return
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err // Not of an attempt that was cut short.
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("%s: %v", what, err)
+			t.Fatalf("%s: %v", what, last)
 		case <-tick.C:
 		}
 	}

@@ -272,8 +272,12 @@ func TestOpenSearchRulesUnderLoad(t *testing.T) {
 		case n / 2:
 			stale = h.Sim.OpenSearchACL(te.project, te.openSearch())
 		case n - 1:
-			// Somebody writes back a document that was read long ago.
-			addRow(stale, "late")
+			// Somebody writes back a document that was read long ago, also just
+			// before the provider reads it.
+			t.Cleanup(h.Sim.Inject(aivensim.Fault{
+				Operation: "GetOpenSearchACL", Project: te.project, Count: 1,
+				Hook: func(*http.Request) { addRow(stale, "late") },
+			}))
 		}
 	}
 	harness.Eventually(t, "every user has its rules", func(context.Context) error {

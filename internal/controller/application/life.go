@@ -204,14 +204,17 @@ func (l *life) published(next []liveUser) []liveUser {
 	for _, u := range l.credentials().Users {
 		if lost(l.credentials().Next, u.Service) {
 			i := slices.IndexFunc(next, func(n liveUser) bool { return n.id() == u.Service })
-			if i < 0 {
+			switch {
+			case i < 0:
 				continue // The section was removed: nobody misses it.
+			case !isReady(next[i].mg):
+				return nil
 			}
 			out = append(out, next[i])
 			continue
 		}
 		mg := l.object(u)
-		if mg == nil {
+		if mg == nil || meta.WasDeleted(mg) {
 			return nil
 		}
 		out = append(out, liveUser{desiredUser{section: sectionOf(mg), revision: revisionOf(mg), object: mg}, mg})
@@ -280,11 +283,22 @@ func (l *life) settle(users []liveUser, at time.Time) *v1.CredentialsStatus {
 		if !slices.ContainsFunc(c.Users, func(u v1.UserStatus) bool { return u.Revision != c.Revision }) {
 			c.IssuedAt = &stamp
 		}
-	default:
-		return c
 	}
-	c.Request, c.RequestAnnotation = requestedAt(l.app), l.app.GetAnnotations()[v1.AnnotationRotate]
+	if c.IssuedAt == &stamp {
+		heed(c, l.app) // All credentials are new, which is what anybody asks for.
+	}
 	return c
+}
+
+// heed remembers what was asked for and is done now. What is not asked for any
+// more is remembered: to ask again takes another value.
+func heed(c *v1.CredentialsStatus, app *v1.AivenApplication) {
+	if t := requestedAt(app); t != nil {
+		c.Request = t
+	}
+	if a := app.GetAnnotations()[v1.AnnotationRotate]; a != "" {
+		c.RequestAnnotation = a
+	}
 }
 
 // complete tells whether all users that a revision replaces are among those.

@@ -411,21 +411,23 @@ func TestPublished(t *testing.T) {
 	cases := map[string]struct {
 		reason   string
 		c        *v1.CredentialsStatus
-		existing []string
-		next     []string
+		existing []composed
+		next     []composed
 		want     []string
 	}{
 		"Nothing":   {reason: "Before the first publication there is nothing to keep right."},
-		"All":       {reason: "All users of the status, also of a section that was added to since.", c: credentials(1, first), existing: first, want: first},
-		"Rotating":  {reason: "A revision that is not urgent replaces nothing before it is complete.", c: credentials(1, first, coming(2, v1.RotationScheduled)), existing: first, next: second, want: first},
-		"Gone":      {reason: "When one is gone, nothing is published without it.", c: credentials(1, first), existing: first[1:]},
-		"Lost":      {reason: "The successor of a lost user is published in its place.", c: credentials(1, first, coming(2, v1.RotationUserVanished, "kafka")), existing: first[1:], next: second[:1], want: []string{"kafka-2", "opensearch-1", "valkey/a-1"}},
-		"Abandoned": {reason: "A lost user whose section was removed has none.", c: credentials(1, first, coming(2, v1.RotationUserVanished, "kafka")), existing: first[1:], want: first[1:]},
+		"All":       {reason: "All users of the status, also of a section that was added to since.", c: credentials(1, first), existing: making(first...), want: first},
+		"Rotating":  {reason: "A revision that is not urgent replaces nothing before it is complete.", c: credentials(1, first, coming(2, v1.RotationScheduled)), existing: making(first...), next: making(second...), want: first},
+		"Gone":      {reason: "When one is gone, nothing is published without it.", c: credentials(1, first), existing: making(first[1:]...)},
+		"Lost":      {reason: "The successor of a lost user is published in its place.", c: credentials(1, first, coming(2, v1.RotationUserVanished, "kafka")), existing: making(first[1:]...), next: making(second[:1]...), want: []string{"kafka-2", "opensearch-1", "valkey/a-1"}},
+		"Going":     {reason: "Nor with one that is being deleted.", c: credentials(1, first), existing: append(making(first[1:]...), made("kafka-1", deleting))},
+		"NotMade":   {reason: "And not with a successor that is not there yet.", c: credentials(1, first, coming(2, v1.RotationUserVanished, "kafka")), existing: making(first[1:]...), next: []composed{made("kafka-2", unready(v1.ReasonCreating))}},
+		"Abandoned": {reason: "A lost user whose section was removed has none.", c: credentials(1, first, coming(2, v1.RotationUserVanished, "kafka")), existing: making(first[1:]...), want: first[1:]},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, u := range lifeOf(tc.c, making(tc.existing...)...).published(alive(making(tc.next...)...)) {
+			for _, u := range lifeOf(tc.c, tc.existing...).published(alive(tc.next...)) {
 				got = append(got, meta.GetExternalName(u.mg))
 				if want, number := parse(got[len(got)-1]); u.secretName != want.secretName || u.id() != want.id() || u.revision != number {
 					t.Errorf("%s is of %s, revision %d, in Secret %s", got[len(got)-1], u.id(), u.revision, u.secretName)
@@ -568,13 +570,15 @@ func TestSettle(t *testing.T) {
 			},
 		},
 		"Lost": {
-			reason: "A replaced loss is a revision of its own, but the others' time goes on; what was lost has no overlap.",
+			reason: "A replaced loss is a revision of its own, but the others' time goes on, and who asks for a rotation still waits; what was lost has no overlap.",
+			asks:   true,
 			c:      credentials(1, first, coming(2, v1.RotationUserVanished, "kafka")), existing: []composed{made("kafka-1", deleting)},
 			users: making("kafka-2", "opensearch-1", "valkey/a-1"),
 			want:  credentials(2, []string{"kafka-2", "opensearch-1", "valkey/a-1"}),
 		},
 		"LostDuringOverlap": {
 			reason: "The users before keep the overlap that they were given.",
+			asks:   true,
 			c:      credentials(2, second, previous(1, -time.Hour, first...), coming(3, v1.RotationSecretDeleted, "opensearch")), existing: append(making(first...), made("opensearch-2")),
 			users: making("kafka-2", "opensearch-3", "valkey/a-2"),
 			want:  credentials(3, []string{"kafka-2", "opensearch-3", "valkey/a-2"}, previous(1, -time.Hour, first...)),

@@ -193,9 +193,12 @@ func (r *Reconciler) apply(ctx context.Context, l *life) outcome {
 		o = r.publishAll(ctx, l, current)
 	default:
 		o = waiting(target)
+		if o.reason == v1.ReasonCreating && urgent(next) {
+			o.message = replacing[next.Reason]
+		}
 		// What was published before is kept right all the same.
-		if old := l.published(coming); allReady(old) {
-			if p := r.publishAll(ctx, l, old); p.err != nil {
+		if old := l.published(coming); len(old) > 0 {
+			if p := r.publishAll(ctx, l, old); p.err != nil && !kerrors.IsNotFound(errors.Cause(p.err)) {
 				return p
 			}
 		}
@@ -215,7 +218,7 @@ func (r *Reconciler) discard(ctx context.Context, l *life, o outcome, wanted ...
 		if o.reason != v1.ReasonAvailable && !gone {
 			continue
 		}
-		if err := r.remove(ctx, l, mg, "The application does not use this user any more"); err != nil {
+		if err := r.remove(ctx, l, mg, notWanted); err != nil {
 			return failure(err)
 		}
 	}
@@ -308,10 +311,12 @@ func (r *Reconciler) expire(ctx context.Context, l *life) outcome {
 	if c := l.app.Status.Credentials; c != nil {
 		l.app.Status.Credentials = &v1.CredentialsStatus{Revision: c.Revision, Request: c.Request, RequestAnnotation: c.RequestAnnotation}
 	}
+	rotated, expiring := v1.NotRotated(v1.ReasonExpired, ""), v1.Expiring(v1.ReasonExpired, "")
 	return outcome{
 		reason:  v1.ReasonExpired,
 		message: "The access ended at " + l.app.Spec.ExpiresAt.UTC().Format(time.RFC3339) + ". To have it again, move spec.expiresAt into the future.",
 		secrets: []v1.SecretStatus{},
+		rotated: &rotated, expiring: &expiring,
 	}
 }
 

@@ -42,8 +42,10 @@ func (r *Reconciler) report(before, app *v1.AivenApplication, o outcome) {
 	case o.completed != nil:
 		r.event(app, eventRotated, fmt.Sprintf("Published revision %d: %s", o.completed.Revision, o.completed.Reason))
 	}
-	r.warn(before, app, v1.TypeExpiring, corev1.ConditionTrue, eventExpiring)
-	if c := app.GetCondition(v1.TypeRotated); c.Reason != v1.ReasonRotating && c.Reason != v1.ReasonWaitingForOverlap {
+	if o.reason != v1.ReasonExpired {
+		r.warn(before, app, v1.TypeExpiring, corev1.ConditionTrue, eventExpiring)
+	}
+	if c := app.GetCondition(v1.TypeRotated); c.Reason != v1.ReasonRotating && c.Reason != v1.ReasonWaitingForOverlap && c.Reason != v1.ReasonExpired {
 		r.warn(before, app, v1.TypeRotated, corev1.ConditionFalse, eventBlocked)
 	}
 
@@ -101,6 +103,12 @@ func failure(err error) outcome {
 // creating does not name what is waited for, so that it does not change with
 // each user that becomes ready.
 const creating = "The credentials are being made."
+
+// replacing is the same for credentials that were lost, by the reason.
+var replacing = map[v1.RotationReason]string{
+	v1.RotationUserVanished:  "A user that the Secret holds was deleted at Aiven. Another one is being made.",
+	v1.RotationSecretDeleted: "The Secret was deleted. Other credentials are being made.",
+}
 
 // waiting is the outcome while managed resources are not ready. Those that say
 // why come first: they are what somebody may have to mend.

@@ -28,6 +28,8 @@ const (
 	kubeletLag = 15 * time.Second
 	// heldAgain is how soon users that pods hold are looked at again.
 	heldAgain = 5 * time.Minute
+	// notWanted is why a user goes that no section asks for.
+	notWanted = "The application does not use this user any more"
 	// maxHolders is how many holders the status names.
 	maxHolders = 5
 )
@@ -122,7 +124,11 @@ func (r *Reconciler) retire(ctx context.Context, l *life, d revision.Decision, o
 			again = true
 			continue
 		}
-		if err := r.remove(ctx, l, mg, fmt.Sprintf("Revision %d replaced it", c.Revision)); err != nil {
+		why := fmt.Sprintf("Revision %d replaced it", c.Revision)
+		if !slices.ContainsFunc(l.sections, func(s section) bool { return s.is(u) }) {
+			why = notWanted
+		}
+		if err := r.remove(ctx, l, mg, why); err != nil {
 			return false, err
 		}
 	}

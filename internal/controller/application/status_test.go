@@ -26,7 +26,9 @@ func TestFinish(t *testing.T) {
 	scheduled := func(issued time.Duration) *metav1.Time {
 		return new(metav1.NewTime(revision.RotateAt("uid", noon.Add(issued), 30*day)))
 	}
-	rotateAt := func(a *metav1.Time) func(c *v1.CredentialsStatus) { return func(c *v1.CredentialsStatus) { c.RotateAt = a } }
+	rotateAt := func(a *metav1.Time) func(c *v1.CredentialsStatus) {
+		return func(c *v1.CredentialsStatus) { c.RotateAt = a }
+	}
 	rotates, overdue := rotateAt(scheduled(-10*day)), rotateAt(scheduled(-31*day))
 	held := func(c *v1.CredentialsStatus) { c.Previous.HeldBy = []string{"pod"} }
 	notAfter := func(d time.Duration) func(c *v1.CredentialsStatus) {
@@ -117,12 +119,12 @@ func TestFinish(t *testing.T) {
 		"Waits": {
 			reason: "A revision that is due waits for the overlap, and is begun at its end; its time stays in the past until it is made.",
 			c:      credentials(2, second, issuedAt(-31*day), overdue, previous(1, -time.Hour, first...)),
-			want: want{rotateAt: scheduled(-31 * day), look: noon.Add(23 * time.Hour), rotated: waits, expiring: none},
+			want:   want{rotateAt: scheduled(-31 * day), look: noon.Add(23 * time.Hour), rotated: waits, expiring: none},
 		},
 		"Drops": {
 			reason: "Then the users before have to be gone first.",
 			c:      credentials(2, second, issuedAt(-31*day), overdue, previous(1, -2*day, first...), held),
-			want: want{rotateAt: scheduled(-31 * day), look: noon.Add(heldAgain), rotated: waits, expiring: none},
+			want:   want{rotateAt: scheduled(-31 * day), look: noon.Add(heldAgain), rotated: waits, expiring: none},
 		},
 		"Dropped": {
 			reason: "When what a due revision waited for is gone it is begun at once.",

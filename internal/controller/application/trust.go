@@ -16,7 +16,7 @@ import (
 
 // A trust is which CA certificates the Secrets of an application hold. When a
 // project's CA changes, the one before is published with it for as long as
-// credentials of its time are valid. Its text is taken from the published Secret; what the
+// credentials of its time are valid, and for the overlap at least. Its text is taken from the published Secret; what the
 // status does not know is not taken, so that nobody can smuggle in another.
 type trust struct {
 	known map[string]v1.AuthorityStatus
@@ -34,10 +34,17 @@ func newTrust(l *life, parts []connection.Part, now time.Time) *trust {
 	if c.IssuedAt != nil {
 		t.since = now
 	}
-	used := make(map[string]bool)
+	used, certified := make(map[string]bool), false
 	for _, p := range parts {
+		certified = certified || p.Service == connection.Kafka
 		for _, f := range connection.Authorities(p.Details[connection.KeyCA]) {
 			used[f] = true
+		}
+	}
+	var changed time.Time // when the authorities of now came
+	for _, a := range c.Authorities {
+		if used[a.Fingerprint] && a.Since.After(changed) {
+			changed = a.Since.Time
 		}
 	}
 	for _, a := range c.Authorities {
@@ -47,12 +54,14 @@ func newTrust(l *life, parts []connection.Part, now time.Time) *trust {
 		case a.Until == nil:
 			until := metav1.NewTime(now.UTC().Add(l.policy.Overlap).Truncate(time.Second))
 			a.Until = &until
-		case !now.Before(a.Until.Time) && c.Previous == nil:
+		case !now.Before(a.Until.Time) && c.Previous == nil && (!certified || c.IssuedAt.After(changed)):
 			continue
 		}
 		if a.Until != nil {
 			t.old[a.Fingerprint] = true
-			t.look = earliest(t.look, laterOf(a.Until.Time, now.Add(time.Minute)))
+			if a.Until.After(now) {
+				t.look = earliest(t.look, a.Until.Time)
+			}
 		}
 		t.known[a.Fingerprint] = a
 	}

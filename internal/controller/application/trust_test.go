@@ -3,6 +3,7 @@
 package application
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
@@ -68,6 +69,7 @@ func TestTrust(t *testing.T) {
 	}
 	cases := map[string]struct {
 		reason string
+		only   connection.Service // Empty: it is the same for all.
 		c      *v1.CredentialsStatus
 		aiven  []byte
 		held   []byte // What the Secret holds, nil when there is none.
@@ -99,9 +101,19 @@ func TestTrust(t *testing.T) {
 			want: want{ca: []string{"new"}, authorities: []v1.AuthorityStatus{authority("new", issued-time.Hour)}},
 		},
 		"StillNeeded": {
-			reason: "But not while users of its time are valid: pods that hold them hold the CA too, and are looked at.",
+			reason: "But not while users of its time are valid: pods that hold them hold the CA too.",
 			c:      credentials(2, second, previous(1, -day, first...), trusting(authority("old", -90*day, -day), authority("new", issued-time.Hour))), aiven: bundle("new"), held: bundle("new", "old"),
-			want: want{ca: []string{"new", "old"}, authorities: byFingerprint(authority("old", -90*day, -day), authority("new", issued-time.Hour)), look: noon.Add(time.Minute)},
+			want: want{ca: []string{"new", "old"}, authorities: byFingerprint(authority("old", -90*day, -day), authority("new", issued-time.Hour))},
+		},
+		"NotRotatedYet": {
+			reason: "Nor while certificates that it signed are published, because they are not replaced yet.", only: connection.Kafka,
+			c: credentials(1, first, trusting(authority("old", issued, -time.Minute), authority("new", -time.Hour))), aiven: bundle("new"), held: bundle("new", "old"),
+			want: want{ca: []string{"new", "old"}, authorities: byFingerprint(authority("old", issued, -time.Minute), authority("new", -time.Hour))},
+		},
+		"NothingSigned": {
+			reason: "Users without certificates do not wait for a rotation, which does not come for that.", only: connection.Valkey,
+			c: credentials(1, first, trusting(authority("old", issued, -time.Minute), authority("new", -time.Hour))), aiven: bundle("new"), held: bundle("new", "old"),
+			want: want{ca: []string{"new"}, authorities: []v1.AuthorityStatus{authority("new", -time.Hour)}},
 		},
 		"ChangedTwice": {
 			reason: "Each CA has an overlap of its own, and what is held keeps its order.",
@@ -134,6 +146,9 @@ func TestTrust(t *testing.T) {
 	}
 	for name, tc := range cases {
 		for service, held := range map[connection.Service]string{connection.Kafka: connection.SecretKafkaCA, connection.Valkey: connection.SecretCA} {
+			if tc.only != "" && tc.only != service {
+				continue
+			}
 			t.Run(name+"/"+string(service), func(t *testing.T) {
 				parts := []connection.Part{{Service: service, Details: connection.Details{connection.KeyCA: tc.aiven, connection.KeyUsername: []byte("user")}}}
 				var s *corev1.Secret
@@ -149,7 +164,7 @@ func TestTrust(t *testing.T) {
 				if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(want{})); diff != "" {
 					t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
 				}
-				if string(extended[0].Details[connection.KeyUsername]) != "user" || string(parts[0].Details[connection.KeyCA]) != string(tc.aiven) {
+				if string(extended[0].Details[connection.KeyUsername]) != "user" || !bytes.Equal(parts[0].Details[connection.KeyCA], tc.aiven) {
 					t.Error("extend changes the CA of what it returns, and nothing else")
 				}
 			})
@@ -202,4 +217,3 @@ func TestLaterAndEarlier(t *testing.T) {
 		})
 	}
 }
-

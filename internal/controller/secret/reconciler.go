@@ -196,6 +196,9 @@ func (r *Reconciler) report(s *metav1.PartialObjectMetadata, d janitor.Decision)
 		r.metrics.Janitor("deleted", d.Reason)
 		r.event(s, eventDeleted, d.Message)
 	case janitor.Keep, janitor.Unmark:
+		if d.Reason == janitor.ReasonGracePeriod {
+			break // The mark has said it.
+		}
 		r.metrics.Janitor("spared", d.Reason)
 		r.event(s, eventSpared, d.Message)
 	}

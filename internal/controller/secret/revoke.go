@@ -67,7 +67,7 @@ func (r *Reconciler) revoke(ctx context.Context, s *metav1.PartialObjectMetadata
 	if err := r.client.Patch(ctx, want, client.MergeFromWithOptions(s, client.MergeFromWithOptimisticLock{})); client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, errors.Wrap(err, "cannot remove finalizer of Secret")
 	}
-	r.event(s, eventRevoked, "The users that only this Secret held are deleted at Aiven")
+	r.event(s, eventRevoked, "No user is left that only this Secret held")
 	return reconcile.Result{}, nil
 }
 
