@@ -297,6 +297,9 @@ type PreviousStatus struct {
 type AuthorityStatus struct {
 	// Fingerprint is the SHA-256 of the certificate, in hex.
 	Fingerprint string `json:"fingerprint"`
+	// Project is the Aiven project whose CA it is.
+	// +optional
+	Project string `json:"project,omitempty"`
 	// Since is when it was first published.
 	Since metav1.Time `json:"since"`
 	// Until is how long it is still published. Absent while Aiven uses it.

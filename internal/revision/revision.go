@@ -28,6 +28,10 @@ const (
 // 820 days, and Aiven itself makes a new one 90 days before the end.
 const certificateLead = 30 * 24 * time.Hour
 
+// certified is the service whose users have certificates, in the words of
+// v1.UserStatus.Service.
+const certified = "kafka"
+
 // A Policy says how often credentials are replaced.
 type Policy struct {
 	// Interval is the longest time that credentials are in use. 0 disables
@@ -168,7 +172,7 @@ func due(in Input) (time.Time, v1.RotationReason) {
 		}
 	}
 	for _, a := range c.Authorities {
-		if !in.Certified || a.Until != nil || !a.Since.After(c.IssuedAt.Time) {
+		if !in.Certified || a.Until != nil || !a.Since.After(c.IssuedAt.Time) || !replacesAuthority(c, a) {
 			continue
 		}
 		// Both authorities are trusted: there is time to spread over a day.
@@ -177,6 +181,13 @@ func due(in Input) (time.Time, v1.RotationReason) {
 		}
 	}
 	return at, reason
+}
+
+// replacesAuthority tells whether a CA came after another one of the project that
+// certificates are of. Any other is new because a service is.
+func replacesAuthority(c *v1.CredentialsStatus, a v1.AuthorityStatus) bool {
+	return slices.ContainsFunc(c.Users, func(u v1.UserStatus) bool { return u.Service == certified && u.Project == a.Project }) &&
+		slices.ContainsFunc(c.Authorities, func(o v1.AuthorityStatus) bool { return o.Project == a.Project && o.Since.Before(&a.Since) })
 }
 
 // MayRetire tells whether users that are not published any more may go, which is

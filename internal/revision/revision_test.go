@@ -123,10 +123,29 @@ func TestDecide(t *testing.T) {
 		"NewAuthority": {
 			reason: "Users with certificates of the CA before are replaced within a day after it changed.",
 			in: Input{Policy: monthly, Status: issued(func(c *v1.CredentialsStatus) {
-				c.Authorities = []v1.AuthorityStatus{{Fingerprint: "new", Since: at(5 * day)}, {Fingerprint: "old", Since: at(0), Until: new(at(6 * day))}}
+				c.Authorities = []v1.AuthorityStatus{{Fingerprint: "new", Project: "p", Since: at(5 * day)}, {Fingerprint: "old", Project: "p", Since: at(0), Until: new(at(6 * day))}}
+				c.Users = []v1.UserStatus{{Service: "kafka", Project: "p"}}
 			}), Certified: true},
 			now:  5 * day,
 			want: want{due: slot("uid", start.Add(6*day), day), why: v1.RotationAuthority},
+		},
+		"AuthorityOfAnotherProject": {
+			reason: "The CA of a project whose service came later signed nothing that is to be replaced.",
+			in: Input{Policy: monthly, Status: issued(func(c *v1.CredentialsStatus) {
+				c.Authorities = []v1.AuthorityStatus{{Fingerprint: "q", Project: "q", Since: at(5 * day)}, {Fingerprint: "p", Project: "p", Since: at(0)}}
+				c.Users = []v1.UserStatus{{Service: "kafka", Project: "p"}, {Service: "valkey/a", Project: "q"}}
+			}), Certified: true},
+			now:  5 * day,
+			want: want{due: scheduled, why: v1.RotationScheduled},
+		},
+		"MovedToAnotherProject": {
+			reason: "Nor did the CA of a project that the Kafka user was moved to: its certificate is of that one.",
+			in: Input{Policy: monthly, Status: issued(func(c *v1.CredentialsStatus) {
+				c.Authorities = []v1.AuthorityStatus{{Fingerprint: "q", Project: "q", Since: at(5 * day)}, {Fingerprint: "p", Project: "p", Since: at(0), Until: new(at(6 * day))}}
+				c.Users = []v1.UserStatus{{Service: "kafka", Project: "q"}}
+			}), Certified: true},
+			now:  5 * day,
+			want: want{due: scheduled, why: v1.RotationScheduled},
 		},
 		"NewAuthorityWithoutCertificates": {
 			reason: "Users without certificates have nothing that a CA signed.",

@@ -154,11 +154,7 @@ func (h *Harness) StopProvider() error {
 	}
 	h.cancel()
 	h.cancel = nil
-	err := <-h.done
-	if err != nil {
-		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1) // What does not end is in it.
-	}
-	return err
+	return <-h.done
 }
 
 // KillProvider ends the provider as a kill would: at any point, and nothing that
@@ -174,6 +170,9 @@ func (h *Harness) KillProvider() {
 // Stop ends everything.
 func (h *Harness) Stop() error {
 	err := h.StopProvider()
+	if err != nil {
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1) // What does not end is in it.
+	}
 	h.server.Close()
 	if stop := h.env.Stop(); stop != nil {
 		return stop //nolint:wrapcheck // It says what could not be stopped.

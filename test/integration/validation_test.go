@@ -3,12 +3,14 @@
 package integration
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -48,6 +50,84 @@ func TestApplicationValidation(t *testing.T) {
 	}
 }
 
+// rotations are what spec.rotation of applications and configurations may say,
+// as people write it.
+var rotations = map[string]struct {
+	reason   string
+	rotation map[string]any
+	want     string
+}{
+	"Nothing":           {"Both have a default.", map[string]any{}, ""},
+	"Both":              {"An interval and a shorter overlap.", map[string]any{"interval": "168h", "overlap": "24h"}, ""},
+	"Equal":             {"An overlap as long as the interval.", map[string]any{"interval": "1h", "overlap": "60m"}, ""},
+	"Shortest":          {"An hour is the shortest interval, however it is written.", map[string]any{"interval": "59m60s"}, ""},
+	"NoOverlap":         {"Credentials that are replaced may end at once.", map[string]any{"interval": "1h", "overlap": "0s"}, ""},
+	"Disabled":          {"0s disables rotation by time, and any overlap will do.", map[string]any{"interval": "0s", "overlap": "8760h"}, ""},
+	"DisabledElsewise":  {"0h is the same.", map[string]any{"interval": "0h"}, ""},
+	"OverlapAlone":      {"A long overlap may fit an interval from elsewhere, and is cut to it otherwise.", map[string]any{"overlap": "8760h"}, ""},
+	"IntervalAlone":     {"The default overlap is cut to a short interval.", map[string]any{"interval": "2h"}, ""},
+	"ShortInterval":     {"Less than an hour is too often for Aiven and for whoever restarts pods.", map[string]any{"interval": "30m"}, "0s to disable rotation by time, else at least 1h"},
+	"JustTooShort":      {"To the second.", map[string]any{"interval": "59m59s"}, "0s to disable rotation by time, else at least 1h"},
+	"NegativeInterval":  {"Time goes forward.", map[string]any{"interval": "-24h"}, "interval is a duration such as 720h"},
+	"NoInterval":        {"A number without a unit is not a duration.", map[string]any{"interval": "720"}, "interval is a duration such as 720h"},
+	"Days":              {"Neither has it days.", map[string]any{"interval": "30d"}, "interval is a duration such as 720h"},
+	"EmptyInterval":     {"What is there says something.", map[string]any{"interval": ""}, "interval is a duration such as 720h"},
+	"LongOverlap":       {"No more than two sets of credentials are valid at a time.", map[string]any{"interval": "24h", "overlap": "24h1s"}, "overlap must not be longer than interval"},
+	"NegativeOverlap":   {"Credentials do not end before they are replaced.", map[string]any{"overlap": "-1h"}, "overlap is a duration such as 24h"},
+	"NoDuration":        {"An overlap is a duration.", map[string]any{"overlap": "a day"}, "overlap is a duration such as 24h"},
+	"NoDurationNeither": {"And says so too when there is an interval that it cannot be compared with.", map[string]any{"interval": "24h", "overlap": "a day"}, "overlap is a duration such as 24h"},
+	"Number":            {"Neither is a number.", map[string]any{"overlap": int64(24)}, "must be of type string"},
+	"Endless":           {"A duration that nobody can count is refused.", map[string]any{"interval": "99999999999h"}, "spec.rotation.interval"},
+	"LongText":          {"So is one that is very long to write.", map[string]any{"interval": strings.Repeat("1h", 17)}, "32"},
+}
+
+func TestRotationValidation(t *testing.T) {
+	t.Parallel()
+	ns := h.Namespace(t, "rotations")
+	// spec.rotation has the same rules wherever it is.
+	kinds := map[string]struct {
+		kind, namespace string
+		spec            map[string]any
+	}{
+		"Application": {"v1/AivenApplication", ns, map[string]any{"kafka": map[string]any{"pool": "p"}}},
+		"Cluster":     {"v1alpha1/ClusterProviderConfig", "", map[string]any{"credentials": map[string]any{"source": "Environment", "env": map[string]any{"name": "TOKEN"}}}},
+		"Namespace":   {"v1alpha1/ProviderConfig", ns, map[string]any{"credentials": map[string]any{"secretRef": map[string]any{"name": "a", "key": "b"}}}},
+	}
+	for on, k := range kinds {
+		for name, tc := range rotations {
+			t.Run(on+"/"+name, func(t *testing.T) {
+				spec := maps.Clone(k.spec)
+				spec["rotation"] = tc.rotation
+				check(t, tc.reason, tc.want, h.Kube.Create(t.Context(), written(k.kind, k.namespace, spec), client.DryRunAll))
+			})
+		}
+	}
+	for name, tc := range map[string]struct {
+		reason, requestedAt, want string
+	}{
+		"RequestedAt":    {"A request is a time, in the past or the future.", "2020-01-01T00:00:00Z", ""},
+		"RequestedNever": {"And nothing else.", "now", "spec.rotation.requestedAt"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := maps.Clone(kinds["Application"].spec)
+			spec["rotation"] = map[string]any{"requestedAt": tc.requestedAt}
+			check(t, tc.reason, tc.want, h.Kube.Create(t.Context(), written("v1/AivenApplication", ns, spec), client.DryRunAll))
+		})
+	}
+}
+
+// written returns an object as people write it, which the Go types would not let
+// say all that it may.
+func written(kind, namespace string, spec map[string]any) *unstructured.Unstructured {
+	version, kind, _ := strings.Cut(kind, "/")
+	o := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	o.SetAPIVersion(v1.Group + "/" + version)
+	o.SetKind(kind)
+	o.SetNamespace(namespace)
+	o.SetGenerateName("written-")
+	return o
+}
+
 func TestServiceUserIsImmutable(t *testing.T) {
 	t.Parallel()
 	te := newTenant(t, "immutable")
@@ -85,7 +165,9 @@ func TestConfigurationValidation(t *testing.T) {
 		"SamePool": {"A pool is listed once.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) {
 			s.KafkaPools = []v1alpha1.KafkaPool{{Name: "a"}, {Name: "a"}}
 		}), "Duplicate value"},
-		"Good": {"A Secret is all it needs.", cluster(func(*v1alpha1.ClusterProviderConfigSpec) {}), ""},
+		"BadOrphans":    {"Orphans are reported or deleted.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) { s.Orphans = "Adopt" }), `supported values: "Report", "Delete"`},
+		"DeleteOrphans": {"Who wants them deleted says so.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) { s.Orphans = v1alpha1.OrphansDelete }), ""},
+		"Good":          {"A Secret is all it needs.", cluster(func(*v1alpha1.ClusterProviderConfigSpec) {}), ""},
 		"TenantEnvironment": {"A tenant does not get the provider's environment.", &v1alpha1.ProviderConfig{
 			ObjectMeta: metav1.ObjectMeta{GenerateName: "pc-", Namespace: ns},
 			Spec:       v1alpha1.ProviderConfigSpec{Credentials: v1alpha1.LocalCredentials{Source: "Environment", SecretRef: localSecretKey("a", "b")}},

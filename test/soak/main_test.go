@@ -20,8 +20,8 @@ import (
 
 var (
 	full         = flag.Bool("soak.full", false, "run the long year (200 applications, 1000 steps) and the whole crash matrix, unless the other flags say otherwise")
-	applications = flag.Int("soak.applications", 0, "applications that the year begins with (default 20)")
-	steps        = flag.Int("soak.steps", 0, "steps of the year (default 60)")
+	applications = flag.Int("soak.applications", 0, "applications that there are at most (default 12)")
+	steps        = flag.Int("soak.steps", 0, "steps of the year (default 24)")
 	seed         = flag.Uint64("soak.seed", 1, "seed of the year")
 	points       = flag.Int("soak.points", 0, "points of the crash matrix to try, spread evenly; negative means all (default 14)")
 	verbose      = flag.Bool("soak.verbose", false, "print what happens as it happens")

@@ -95,6 +95,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		unused: make(map[types.UID]time.Time), ended: make(map[types.NamespacedName]bool), count: make(map[string]int),
 	}
 	w.view = newView(t)
+	t.Cleanup(w.clear)
 	for _, pool := range pools {
 		h.Sim.AddService(project, aivensim.Service{Name: "kafka-" + pool, Type: "kafka", UserLimit: -1})
 	}
@@ -118,6 +119,22 @@ func (w *world) configure() {
 		pc.Spec.KafkaPools = append(pc.Spec.KafkaPools, v1alpha1.KafkaPool{Name: pool, Project: project, ServiceName: "kafka-" + pool})
 	}
 	w.create(pc)
+}
+
+// clear takes away the provider, and the configuration, for the next test.
+func (w *world) clear() {
+	w.kill()
+	pc := &v1alpha1.ClusterProviderConfig{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	release := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+	for _, err := range []error{
+		h.Kube.Patch(context.Background(), pc, release),
+		h.Kube.Delete(context.Background(), pc),
+		h.Kube.Delete(context.Background(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "soak-token", Namespace: "default"}}),
+	} {
+		if client.IgnoreNotFound(err) != nil {
+			w.t.Errorf("cannot remove the configuration: %v", err)
+		}
+	}
 }
 
 // namespace makes a namespace with services of its own.
@@ -194,7 +211,20 @@ func (w *world) settle() bool {
 			w.fail("the world did not settle", left...)
 		}
 		<-every.C
-		clock.Step(second)
+		clock.Step(stride(n))
+	}
+}
+
+// stride returns how long the nth small step is: seconds matter at first, then
+// only minutes are waited for.
+func stride(n int) time.Duration {
+	switch {
+	case n <= 60:
+		return second
+	case n <= 120:
+		return 5 * second
+	default:
+		return 20 * second
 	}
 }
 

@@ -24,8 +24,8 @@ const year = 365 * day
 // what they do, and checks after each step that nothing is wrong.
 func TestYear(t *testing.T) {
 	w := newWorld(t, *seed)
-	w.most = orDefault(*applications, 20, 200)
-	n := orDefault(*steps, 60, 1000)
+	w.most = orDefault(*applications, 12, 200)
+	n := orDefault(*steps, 24, 1000)
 	for i := range max(2, w.most/20) {
 		w.namespace(fmt.Sprintf("year-%d", i))
 	}

@@ -255,12 +255,18 @@ func (l *life) strays(wanted ...[]desiredUser) []composed {
 	return out
 }
 
-// settle returns what to remember after users were published: who is published,
-// who was before and stays for a while, and whether the revision in the making is complete.
-func (l *life) settle(users []liveUser, at time.Time) *v1.CredentialsStatus {
+// settle returns what to remember after users were published at the supplied
+// time: who is published, who was before and stays for a while, and whether the revision
+// in the making is complete.
+func (l *life) settle(users []liveUser, at, now time.Time) *v1.CredentialsStatus {
 	old := l.credentials()
 	c := old.DeepCopy()
 	stamp := metav1.NewTime(at.UTC().Truncate(time.Second))
+	replacedAt := stamp
+	if old.Next == nil {
+		// What a section leaves that goes may not have changed any Secret.
+		replacedAt = metav1.NewTime(now.UTC().Truncate(time.Second))
+	}
 	c.Users = usersStatus(users)
 	c.NotAfter = firstEnd(users)
 
@@ -270,7 +276,7 @@ func (l *life) settle(users []liveUser, at time.Time) *v1.CredentialsStatus {
 			replaced = append(replaced, u)
 		}
 	}
-	c.Previous = joinPrevious(old.Previous, replaced, old.Revision, stamp, l.policy.Overlap)
+	c.Previous = joinPrevious(old.Previous, replaced, old.Revision, replacedAt, l.policy.Overlap)
 	if c.Previous != nil {
 		c.Previous.Users = slices.DeleteFunc(c.Previous.Users, func(u v1.UserStatus) bool { return slices.ContainsFunc(c.Users, sameUser(u)) })
 	}
@@ -314,6 +320,7 @@ func joinPrevious(p *v1.PreviousStatus, users []v1.UserStatus, number int64, at 
 	out := &v1.PreviousStatus{Revision: number, Since: at, RetireAfter: metav1.NewTime(at.Add(overlap)), Users: users}
 	if p != nil {
 		out.Users = slices.Concat(p.Users, users)
+		out.RetireAfter = metav1.NewTime(laterOf(out.RetireAfter.Time, p.RetireAfter.Time))
 	}
 	return out
 }

@@ -635,7 +635,7 @@ func TestSettle(t *testing.T) {
 				meta.AddAnnotations(l.app, map[string]string{v1.AnnotationRotate: asked})
 			}
 			before := tc.c.DeepCopy()
-			got := l.settle(alive(tc.users...), noon.Add(700*time.Millisecond).In(time.FixedZone("", 3600)))
+			got := l.settle(alive(tc.users...), noon.Add(700*time.Millisecond).In(time.FixedZone("", 3600)), noon)
 			if got.Previous != nil && len(got.Previous.Users) == 0 {
 				got.Previous = nil // Whoever retires users removes it.
 			}
@@ -644,6 +644,39 @@ func TestSettle(t *testing.T) {
 			}
 			if diff := cmp.Diff(before, l.app.Status.Credentials); diff != "" {
 				t.Errorf("what was remembered before was changed: -want, +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSettleKeepsPromises(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		c       *v1.CredentialsStatus
+		objects []string
+		overlap time.Duration
+		users   []string
+		at      time.Time
+		// want is when the users before may go at the earliest.
+		want metav1.Time
+	}{
+		"OverlapShortened": {
+			reason: "Who was promised a long overlap keeps it when others follow that have a short one.",
+			c:      credentials(2, second, previous(1, -time.Hour, first...)), objects: slices.Concat(first, second),
+			overlap: time.Hour, users: second[:2], at: noon, want: at(23 * time.Hour),
+		},
+		"SecretsUnchanged": {
+			reason: "The overlap of a section that had a Secret of its own begins when it goes, though no Secret changes.",
+			c:      credentials(1, first), objects: first, overlap: day, users: first[:2], at: noon.Add(-10 * day), want: at(day),
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			l := lifeOf(tc.c, making(tc.objects...)...)
+			l.policy.Overlap = tc.overlap
+			c := l.settle(alive(making(tc.users...)...), tc.at, noon)
+			if diff := cmp.Diff(tc.want, c.Previous.RetireAfter); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -38,15 +38,15 @@ type published struct {
 
 // publishAll publishes the credentials of all users, and remembers it.
 func (r *Reconciler) publishAll(ctx context.Context, l *life, users []liveUser) outcome {
-	parts := make([]connection.Part, len(users))
+	parts, projects := make([]connection.Part, len(users)), make([]string, len(users))
 	for i, u := range users {
 		d, err := r.details(ctx, u.mg)
 		if err != nil {
 			return failure(err)
 		}
-		parts[i] = connection.Part{Service: u.service, Instance: u.instance, Details: d}
+		parts[i], projects[i] = connection.Part{Service: u.service, Instance: u.instance, Details: d}, u.target.project
 	}
-	trust := newTrust(l, parts, r.now())
+	trust := newTrust(l, parts, projects, r.now())
 	var out []published
 	for _, name := range secretNames(users) {
 		p, err := r.publish(ctx, l, name, trust.extend(l.secrets[name], partsOf(name, users, parts)))
@@ -57,7 +57,7 @@ func (r *Reconciler) publishAll(ctx context.Context, l *life, users []liveUser) 
 	}
 	before := l.credentials()
 	at := latest(out)
-	c := l.settle(users, at)
+	c := l.settle(users, at, r.now())
 	c.Authorities = trust.remember(*c.IssuedAt)
 	l.app.Status.Credentials = c
 	l.app.Status.Secrets = secretsStatus(out)

@@ -104,7 +104,8 @@ func (r *Reconciler) retire(ctx context.Context, l *life, d revision.Decision, o
 	p.Users = slices.DeleteFunc(p.Users, func(u v1.UserStatus) bool { return l.object(u) == nil })
 	if len(p.Users) == 0 {
 		c.Previous = nil
-		return false, nil
+		// A CA of their time may be left out now.
+		return slices.ContainsFunc(c.Authorities, func(a v1.AuthorityStatus) bool { return a.Until != nil && !a.Until.After(r.now()) }), nil
 	}
 	holders, err := r.holders(ctx, l.app, p.Since.Time)
 	if err != nil {

@@ -52,7 +52,7 @@ type outcome struct {
 // finish adds what time brings.
 func (o *outcome) finish(l *life, d revision.Decision, now time.Time) {
 	c := l.credentials()
-	if o.completed != nil || c.RotateAt == nil || d.DropPrevious && c.Previous == nil {
+	if o.completed != nil || c.RotateAt == nil || (d.DropPrevious || !d.Waits.IsZero()) && c.Previous == nil {
 		// The decision was about what was published, or alive, before.
 		in := l.input()
 		in.Deleted, in.Vanished = nil, nil

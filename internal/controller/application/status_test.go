@@ -69,6 +69,12 @@ func TestFinish(t *testing.T) {
 			c:      credentials(1, first, rotates),
 			want:   want{rotateAt: scheduled(-10 * day), look: scheduled(-10 * day).Time, rotated: upToDate, expiring: none},
 		},
+		"NothingToWaitFor": {
+			reason: "A revision that had to wait is looked at again at once when nothing is left to wait for.",
+			c:      credentials(2, second, overdue), decided: &revision.Decision{Waits: noon.Add(time.Hour), Due: scheduled(-31 * day).Time, DueReason: v1.RotationScheduled},
+			change: func(l *life) { l.credentials().IssuedAt = new(at(-31 * day)) },
+			want:   want{rotateAt: scheduled(-31 * day), again: true, rotated: waits, expiring: none},
+		},
 		"Completed": {
 			reason: "A revision that was completed has a time of its own, not that of the one before.",
 			c:      credentials(2, second, issuedAt(0), rotateAt(scheduled(-30*day)), previous(1, 0, first...)),

@@ -28,33 +28,37 @@ type trust struct {
 	since time.Time
 }
 
-func newTrust(l *life, parts []connection.Part, now time.Time) *trust {
+// newTrust returns what to trust for parts, of which each is of a project.
+func newTrust(l *life, parts []connection.Part, projects []string, now time.Time) *trust {
 	t := &trust{known: make(map[string]v1.AuthorityStatus), old: make(map[string]bool)}
 	c := l.credentials()
 	if c.IssuedAt != nil {
 		t.since = now
 	}
-	used, certified := make(map[string]bool), false
-	for _, p := range parts {
-		certified = certified || p.Service == connection.Kafka
+	used, certified := make(map[string]string), "" // projects: by fingerprint, and that of Kafka
+	for i, p := range parts {
+		if p.Service == connection.Kafka {
+			certified = projects[i]
+		}
 		for _, f := range connection.Authorities(p.Details[connection.KeyCA]) {
-			used[f] = true
+			used[f] = projects[i]
 		}
 	}
-	var changed time.Time // when the authorities of now came
+	var changed time.Time // when the CA came that signs certificates now
 	for _, a := range c.Authorities {
-		if used[a.Fingerprint] && a.Since.After(changed) {
+		if p, ok := used[a.Fingerprint]; ok && p == certified && a.Since.After(changed) {
 			changed = a.Since.Time
 		}
 	}
 	for _, a := range c.Authorities {
+		_, is := used[a.Fingerprint]
 		switch {
-		case used[a.Fingerprint]:
+		case is:
 			a.Until = nil
 		case a.Until == nil:
 			until := metav1.NewTime(now.UTC().Add(l.policy.Overlap).Truncate(time.Second))
 			a.Until = &until
-		case !now.Before(a.Until.Time) && c.Previous == nil && (!certified || c.IssuedAt.After(changed)):
+		case !now.Before(a.Until.Time) && c.Previous == nil && (a.Project != certified || c.IssuedAt.After(changed)):
 			continue
 		}
 		if a.Until != nil {
@@ -65,9 +69,9 @@ func newTrust(l *life, parts []connection.Part, now time.Time) *trust {
 		}
 		t.known[a.Fingerprint] = a
 	}
-	for f := range used {
+	for f, project := range used {
 		if _, ok := t.known[f]; !ok {
-			t.known[f] = v1.AuthorityStatus{Fingerprint: f}
+			t.known[f] = v1.AuthorityStatus{Fingerprint: f, Project: project}
 		}
 	}
 	return t

@@ -36,10 +36,13 @@ func unbundle(ca []byte) []string {
 	return out
 }
 
+// project of the CAs of the tests.
+const project = "project"
+
 // authority returns what is remembered of a CA certificate.
 func authority(name string, since time.Duration, until ...time.Duration) v1.AuthorityStatus {
 	sum := sha256.Sum256([]byte(name))
-	a := v1.AuthorityStatus{Fingerprint: hex.EncodeToString(sum[:]), Since: at(since)}
+	a := v1.AuthorityStatus{Fingerprint: hex.EncodeToString(sum[:]), Project: project, Since: at(since)}
 	if len(until) > 0 {
 		a.Until = new(at(until[0]))
 	}
@@ -155,7 +158,7 @@ func TestTrust(t *testing.T) {
 				if tc.held != nil {
 					s = &corev1.Secret{Data: map[string][]byte{held: tc.held}}
 				}
-				trust := newTrust(lifeOf(tc.c), parts, noon.Add(700*time.Millisecond).In(time.FixedZone("", 3600)))
+				trust := newTrust(lifeOf(tc.c), parts, []string{project}, noon.Add(700*time.Millisecond).In(time.FixedZone("", 3600)))
 				extended := trust.extend(s, parts)
 				got := want{unbundle(extended[0].Details[connection.KeyCA]), trust.remember(at(issued)), trust.look.UTC().Truncate(time.Second)}
 				if trust.look.IsZero() {
@@ -180,7 +183,7 @@ func TestTrustSettles(t *testing.T) {
 	var texts []string
 	var remembered [][]v1.AuthorityStatus
 	for i := range 3 {
-		trust := newTrust(lifeOf(c), parts, noon.Add(time.Duration(i)*time.Hour))
+		trust := newTrust(lifeOf(c), parts, []string{project}, noon.Add(time.Duration(i)*time.Hour))
 		ca := trust.extend(s, parts)[0].Details[connection.KeyCA]
 		s.Data[connection.SecretKafkaCA], c.Authorities = ca, trust.remember(*c.IssuedAt)
 		texts, remembered = append(texts, string(ca)), append(remembered, c.Authorities)

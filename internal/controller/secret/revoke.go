@@ -117,11 +117,27 @@ func (r *Reconciler) otherHolders(ctx context.Context, s *metav1.PartialObjectMe
 		if client.IgnoreNotFound(err) != nil {
 			return nil, errors.Wrap(err, "cannot get Secret")
 		}
-		if err == nil && !meta.WasDeleted(o) && applicationOf(o) == applicationOf(s) {
+		if err == nil && !isSuccessor(o, mg) && !meta.WasDeleted(o) && applicationOf(o) == applicationOf(s) {
 			out = append(out, name)
 		}
 	}
 	return out, nil
+}
+
+// isSuccessor tells whether a Secret only has the name of one that held the
+// credentials of a managed resource.
+func isSuccessor(s *metav1.PartialObjectMetadata, mg client.Object) bool {
+	named := false
+	for _, o := range mg.GetOwnerReferences() {
+		if o.Kind != "Secret" || o.Name != s.GetName() {
+			continue
+		}
+		if o.UID == s.GetUID() {
+			return false
+		}
+		named = true
+	}
+	return named
 }
 
 // leave takes the Secret off the holders of a managed resource.
