@@ -10,10 +10,11 @@ HEADER := apis/boilerplate.go.txt
 # The programs of the control plane that tests start.
 TEST_PROGRAMS := etcd kube-apiserver kube-controller-manager
 
-# Flags for the local environment, the benchmark and go test.
+# Flags for the local environment, the benchmark, go test and the soak test.
 RUN_FLAGS ?=
 BENCH_FLAGS ?=
 TEST_FLAGS ?=
+SOAK_FLAGS ?=
 
 .PHONY: help
 help: ## Show the targets.
@@ -56,6 +57,11 @@ e2e: ## Start everything as make run does, and check what the examples lead to.
 .PHONY: run
 run: ## Start a control plane, the simulator, the provider and the examples (Ctrl-C ends it).
 	@mkdir -p _output && go build -o _output/local ./cluster/local && exec _output/local $(RUN_FLAGS)
+
+.PHONY: soak
+soak: ## Let a year pass over 200 applications, and kill the provider at every write (SOAK_FLAGS="-soak.seed 7").
+	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS)) && \
+		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -v -count=1 -timeout 6h ./test/soak -args -soak.full $(SOAK_FLAGS)
 
 .PHONY: bench
 bench: ## Measure the provider against the simulator (BENCH_FLAGS="-applications 500").

@@ -92,7 +92,7 @@ func (w *world) change(what string, fn func(a *v1.AivenApplication) bool) bool {
 		return false
 	}
 	w.edit(key, func(a *v1.AivenApplication) { a.Spec, a.Annotations = fresh.Spec, fresh.Annotations })
-	w.note("%s: %s", key, what)
+	w.notef("%s: %s", key, what)
 	return true
 }
 
@@ -281,7 +281,7 @@ func (w *world) add(a *v1.AivenApplication) {
 	w.t.Helper()
 	w.create(a)
 	w.apps[client.ObjectKeyFromObject(a)] = &application{want: a}
-	w.note("%s/%s: created", a.GetNamespace(), a.GetName())
+	w.notef("%s/%s: created", a.GetNamespace(), a.GetName())
 	w.seen("AivenApplication", a)
 }
 
@@ -300,7 +300,7 @@ func (w *world) remove(key types.NamespacedName) {
 	w.delete(w.apps[key].want)
 	delete(w.apps, key)
 	w.deleted = append(w.deleted, key)
-	w.note("%s: deleted", key)
+	w.notef("%s: deleted", key)
 }
 
 // anySecret returns a published Secret at random that nobody deletes yet.
@@ -339,7 +339,7 @@ func (w *world) revoke(s *corev1.Secret) {
 	}
 	uid := s.GetUID()
 	w.delete(s.DeepCopy(), client.Preconditions{UID: &uid})
-	w.note("%s: Secret deleted", key)
+	w.notef("%s: Secret deleted", key)
 	harness.Within(w.t, patience, "the view shows that the Secret is deleted", func(context.Context) error {
 		w.look()
 		if s := w.view.secrets[key]; s != nil && s.GetUID() == uid && s.GetDeletionTimestamp() == nil {
@@ -371,7 +371,7 @@ func (w *world) editSecret() bool {
 	} else if err != nil {
 		return false
 	}
-	w.note("%s/%s: Secret's %s damaged", s.GetNamespace(), s.GetName(), damage)
+	w.notef("%s/%s: Secret's %s damaged", s.GetNamespace(), s.GetName(), damage)
 	w.seen("Secret", o)
 	return true
 }
@@ -383,7 +383,7 @@ func (w *world) deleteUser() bool {
 	}
 	w.vanished[u.Username] = true
 	h.Sim.DeleteUser(project, u.ServiceName, u.Username)
-	w.note("%s/%s: user %s of %s deleted at Aiven", a.GetNamespace(), a.GetName(), u.Username, u.Service)
+	w.notef("%s/%s: user %s of %s deleted at Aiven", a.GetNamespace(), a.GetName(), u.Username, u.Service)
 	return true
 }
 
@@ -393,7 +393,7 @@ func (w *world) renewCertificate() bool {
 		return false
 	}
 	h.Sim.RenewCertificate(project, u.ServiceName, u.Username)
-	w.note("%s/%s: certificate of %s renewed at Aiven", a.GetNamespace(), a.GetName(), u.Username)
+	w.notef("%s/%s: certificate of %s renewed at Aiven", a.GetNamespace(), a.GetName(), u.Username)
 	return true
 }
 
@@ -424,7 +424,7 @@ func (w *world) rotateAuthority() bool {
 	}
 	w.authorities = append(w.authorities, clock.Now())
 	h.Sim.RotateProjectCA(project)
-	w.note("the project has another CA")
+	w.notef("the project has another CA")
 	return true
 }
 
@@ -434,7 +434,7 @@ func (w *world) startPod() bool {
 		return false
 	}
 	p := w.run(client.ObjectKeyFromObject(s))
-	w.note("%s/%s: pod %s started", s.GetNamespace(), s.GetName(), p.object.GetName())
+	w.notef("%s/%s: pod %s started", s.GetNamespace(), s.GetName(), p.object.GetName())
 	return true
 }
 
@@ -445,6 +445,6 @@ func (w *world) endPod() bool {
 	}
 	p := w.pods[pick(w, keys)]
 	w.end(p, w.rng.IntN(2) == 0)
-	w.note("%s/%s: pod %s ended", p.secret.Namespace, p.secret.Name, p.object.GetName())
+	w.notef("%s/%s: pod %s ended", p.secret.Namespace, p.secret.Name, p.object.GetName())
 	return true
 }

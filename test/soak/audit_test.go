@@ -44,7 +44,7 @@ func (w *world) sawApplication(a *v1.AivenApplication) {
 	app.begun = append(app.begun, *c.Next)
 	w.count["revision: "+string(c.Next.Reason)]++
 	if !w.reasonable(app, a, *c.Next) {
-		w.violated(client.ObjectKeyFromObject(a), "revision %d is made for the reason %s, which it does not have", c.Next.Revision, c.Next.Reason)
+		w.violatedf(client.ObjectKeyFromObject(a), "revision %d is made for the reason %s, which it does not have", c.Next.Revision, c.Next.Reason)
 	}
 }
 
@@ -150,7 +150,7 @@ const tamper = "soak/tampered"
 func (w *world) sawSecret(s *corev1.Secret, deleted bool) {
 	key := client.ObjectKeyFromObject(s)
 	if problem := incomplete(s); problem != "" && s.GetAnnotations()[tamper] == "" {
-		w.violated(key, "the Secret %s", problem)
+		w.violatedf(key, "the Secret %s", problem)
 	}
 	gone := deleted || s.GetDeletionTimestamp() != nil
 	for _, p := range w.pods {
@@ -159,7 +159,7 @@ func (w *world) sawSecret(s *corev1.Secret, deleted bool) {
 		}
 		app := w.apps[p.app]
 		if gone && !w.revoked[p.uid] && !w.expired(key, clock.Now()) && (app == nil || !app.want.Expired(clock.Now())) {
-			w.violated(key, "the Secret is removed although pod %s uses it", p.object.GetName())
+			w.violatedf(key, "the Secret is removed although pod %s uses it", p.object.GetName())
 		}
 		p.saw(s)
 	}

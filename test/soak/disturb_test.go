@@ -12,8 +12,16 @@ import (
 var (
 	operations = []string{"", "", "GetService", "CreateUser", "CreateUser", "DeleteUser", "DeleteUser", "UpdateUser", "UpdateOpenSearchACL", "GetOpenSearchACL", "GetProjectCA"}
 	faults     = []aivensim.Fault{
-		{Status: 500}, {Status: 500, After: true}, {Status: 502, HTML: true}, {Status: 429, RetryAfter: "1"}, {Status: 429},
-		{CloseConnection: true}, {CutBody: true}, {Hang: true}, {Hang: true, After: true}, {EmptyBody: true},
+		{Status: 500},
+		{Status: 500, After: true},
+		{Status: 502, HTML: true},
+		{Status: 429, RetryAfter: "1"},
+		{Status: 429},
+		{CloseConnection: true},
+		{CutBody: true},
+		{Hang: true},
+		{Hang: true, After: true},
+		{EmptyBody: true},
 	}
 )
 
@@ -23,7 +31,7 @@ func (w *world) disturb() {
 		f := pick(w, faults)
 		f.Operation, f.Skip, f.Count = pick(w, operations), w.rng.IntN(4), 1+w.rng.IntN(12)
 		w.lifts = append(w.lifts, h.Sim.Inject(f))
-		w.note("Aiven: %d of %q go wrong: %+v", f.Count, f.Operation, f)
+		w.notef("Aiven: %d of %q go wrong: %+v", f.Count, f.Operation, f)
 	}
 }
 
@@ -47,7 +55,7 @@ func (w *world) frozen() {
 		}
 		for _, c := range credentialsIn(s) {
 			if err := c.works(); err != nil && !w.vanished[c.username] {
-				w.violated(client.ObjectKeyFromObject(s), "what the Secret holds does not work: %v", err)
+				w.violatedf(client.ObjectKeyFromObject(s), "what the Secret holds does not work: %v", err)
 			}
 		}
 	}

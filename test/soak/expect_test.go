@@ -108,7 +108,7 @@ func (w *world) unmetRotation(a *v1.AivenApplication) string {
 		return "a rotation is due"
 	case (interval == 0) != (c.RotateAt == nil):
 		return fmt.Sprintf("rotateAt is %v with interval %s", c.RotateAt, interval)
-	case interval > 0 && c.RotateAt.After(c.IssuedAt.Add(interval)) && !(requests(a) && !acted(a, c)):
+	case interval > 0 && c.RotateAt.After(c.IssuedAt.Add(interval)) && (!requests(a) || acted(a, c)):
 		return fmt.Sprintf("rotateAt is %s, which is more than %s after %s", c.RotateAt, interval, c.IssuedAt)
 	}
 	return ""
@@ -241,10 +241,10 @@ func (w *world) unmetAccess(a *v1.AivenApplication) string {
 
 // accessOf returns what a user may do at Aiven.
 func accessOf(s section, username string) v1.Access {
-	switch {
-	case s.id == "kafka":
+	switch s.id {
+	case "kafka":
 		return s.access
-	case s.id == "opensearch":
+	case "opensearch":
 		for _, row := range h.Sim.OpenSearchACL(project, s.service).ACLs {
 			if row.Username == username && len(row.Rules) == 2 && row.Rules[0].Permission == row.Rules[1].Permission {
 				return v1.Access(row.Rules[0].Permission)

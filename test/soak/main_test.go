@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
@@ -21,7 +22,7 @@ import (
 var (
 	full         = flag.Bool("soak.full", false, "run the long year (200 applications, 1000 steps) and the whole crash matrix, unless the other flags say otherwise")
 	applications = flag.Int("soak.applications", 0, "applications that there are at most (default 12)")
-	steps        = flag.Int("soak.steps", 0, "steps of the year (default 24)")
+	steps        = flag.Int("soak.steps", 0, "steps of the year (default 16)")
 	seed         = flag.Uint64("soak.seed", 1, "seed of the year")
 	points       = flag.Int("soak.points", 0, "points of the crash matrix to try, spread evenly; negative means all (default 14)")
 	verbose      = flag.Bool("soak.verbose", false, "print what happens as it happens")
@@ -50,6 +51,7 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	ctrllog.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard()) // It tells of events that a killed provider cannot write.
 	os.Exit(run(m))
 }
 

@@ -127,7 +127,7 @@ func (w *world) watchPods() {
 				continue
 			}
 			if c.doomed == "" {
-				w.violated(p.app, "pod %s, which runs since %s with Secret %s, cannot log in: %v%s", key.Name, p.started.Format(time.DateTime), p.secret.Name, err, c.history())
+				w.violatedf(p.app, "pod %s, which runs since %s with Secret %s, cannot log in: %v%s", key.Name, p.started.Format(time.DateTime), p.secret.Name, err, c.history())
 				continue
 			}
 			c.lost = true

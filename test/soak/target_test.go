@@ -95,8 +95,10 @@ type credential struct {
 func credentialsIn(s *corev1.Secret) []credential {
 	var out []credential
 	if len(s.Data["KAFKA_BROKERS"]) > 0 {
-		c := credential{id: "kafka", certificate: s.Data["KAFKA_CERTIFICATE"], key: s.Data["KAFKA_PRIVATE_KEY"],
-			username: string(s.Data["KAFKA_SCHEMA_REGISTRY_USER"]), password: string(s.Data["KAFKA_SCHEMA_REGISTRY_PASSWORD"])}
+		c := credential{
+			id: "kafka", certificate: s.Data["KAFKA_CERTIFICATE"], key: s.Data["KAFKA_PRIVATE_KEY"],
+			username: string(s.Data["KAFKA_SCHEMA_REGISTRY_USER"]), password: string(s.Data["KAFKA_SCHEMA_REGISTRY_PASSWORD"]),
+		}
 		for _, p := range pools {
 			c.services = append(c.services, "kafka-"+p)
 		}
@@ -112,8 +114,10 @@ func credentialsIn(s *corev1.Secret) []credential {
 	for _, i := range stores {
 		suffix := "_" + strings.ToUpper(i)
 		if len(s.Data["VALKEY_URI"+suffix]) > 0 {
-			out = append(out, credential{id: "valkey/" + i, services: []string{valkeyName(s.GetNamespace(), i)},
-				username: string(s.Data["VALKEY_USERNAME"+suffix]), password: string(s.Data["VALKEY_PASSWORD"+suffix])})
+			out = append(out, credential{
+				id: "valkey/" + i, services: []string{valkeyName(s.GetNamespace(), i)},
+				username: string(s.Data["VALKEY_USERNAME"+suffix]), password: string(s.Data["VALKEY_PASSWORD"+suffix]),
+			})
 		}
 	}
 	return out

@@ -205,7 +205,7 @@ func (w *world) settle() bool {
 			return true
 		}
 		if n%100 == 0 {
-			w.note("not settled yet: %s", left[0])
+			w.notef("not settled yet: %s", left[0])
 		}
 		if time.Now().After(end) {
 			w.fail("the world did not settle", left...)
@@ -254,8 +254,8 @@ func (w *world) look() {
 	}
 }
 
-// note puts an action on record.
-func (w *world) note(format string, args ...any) {
+// notef puts an action on record.
+func (w *world) notef(format string, args ...any) {
 	n := fmt.Sprintf("%s  ", clock.Now().Format(time.DateTime)) + fmt.Sprintf(format, args...)
 	w.notes = append(w.notes, n)
 	if *verbose {
@@ -263,8 +263,8 @@ func (w *world) note(format string, args ...any) {
 	}
 }
 
-// violated puts on record what must never happen.
-func (w *world) violated(key types.NamespacedName, format string, args ...any) {
+// violatedf puts on record what must never happen.
+func (w *world) violatedf(key types.NamespacedName, format string, args ...any) {
 	w.errors = append(w.errors, key.String()+": "+fmt.Sprintf(format, args...))
 }
 

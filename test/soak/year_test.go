@@ -25,7 +25,7 @@ const year = 365 * day
 func TestYear(t *testing.T) {
 	w := newWorld(t, *seed)
 	w.most = orDefault(*applications, 12, 200)
-	n := orDefault(*steps, 24, 1000)
+	n := orDefault(*steps, 16, 1000)
 	for i := range max(2, w.most/20) {
 		w.namespace(fmt.Sprintf("year-%d", i))
 	}
@@ -34,19 +34,19 @@ func TestYear(t *testing.T) {
 		w.createApplication()
 	}
 	w.until()
-	began, real := clock.Now(), time.Now()
+	began, started := clock.Now(), time.Now()
 	for i := range n {
 		w.step(i, n)
 	}
 	w.finish()
-	t.Logf("seed %d: %d steps, %d days, in %s; %v", *seed, n, clock.Since(began)/day, time.Since(real).Round(time.Second), counts(w.count))
+	t.Logf("seed %d: %d steps, %d days, in %s; %v", *seed, n, clock.Since(began)/day, time.Since(started).Round(time.Second), counts(w.count))
 }
 
 // step lets time pass, has something happen, and waits until the world has
 // settled.
 func (w *world) step(i, n int) {
 	w.t.Helper()
-	w.note("step %d", i)
+	w.notef("step %d", i)
 	h.Sim.ResetRequests()
 	if w.gate == nil && w.down == 0 {
 		w.start()
@@ -57,7 +57,7 @@ func (w *world) step(i, n int) {
 	if w.gate != nil && w.rng.IntN(8) == 0 {
 		after := w.rng.IntN(2) == 0
 		w.gate.ShutAt(1+w.rng.IntN(25), after)
-		w.note("the provider will be killed (after the write: %t)", after)
+		w.notef("the provider will be killed (after the write: %t)", after)
 	}
 	disturbed := w.rng.IntN(5) == 0
 	if disturbed {
@@ -81,7 +81,7 @@ func (w *world) until() {
 			w.kill()
 			w.count["kills"]++
 			w.down = w.rng.IntN(3)
-			w.note("the provider was killed, for %d steps", w.down)
+			w.notef("the provider was killed, for %d steps", w.down)
 		} else {
 			w.down--
 		}
@@ -104,7 +104,7 @@ func (w *world) advance(steps int) {
 	w.idle()
 	clock.Step(d)
 	w.noteEnds()
-	w.note("%s pass", d)
+	w.notef("%s pass", d)
 }
 
 // idle waits until no controller is at work that plans by the clock: a leap between
@@ -144,7 +144,7 @@ func (w *world) restartSome(share float64) {
 // finish deletes everything, and waits until nothing is left.
 func (w *world) finish() {
 	w.t.Helper()
-	w.note("the end")
+	w.notef("the end")
 	w.lift()
 	if w.gate == nil {
 		w.start()

@@ -36,12 +36,12 @@ func newTrust(l *life, parts []connection.Part, projects []string, now time.Time
 		t.since = now
 	}
 	used, certified := make(map[string]string), "" // projects: by fingerprint, and that of Kafka
-	for i, p := range parts {
-		if p.Service == connection.Kafka {
-			certified = projects[i]
+	for i, project := range projects {
+		if parts[i].Service == connection.Kafka {
+			certified = project
 		}
-		for _, f := range connection.Authorities(p.Details[connection.KeyCA]) {
-			used[f] = projects[i]
+		for _, f := range connection.Authorities(parts[i].Details[connection.KeyCA]) {
+			used[f] = project
 		}
 	}
 	var changed time.Time // when the CA came that signs certificates now
