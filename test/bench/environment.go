@@ -196,18 +196,21 @@ func (e *Environment) CPU() (CPU, error) {
 
 // Counts are requests to both sides since they started.
 type Counts struct {
+	// At is when they were taken.
+	At         time.Time
 	Kubernetes Requests
 	Aiven      aivensim.Stats
 }
 
 // Counts of now.
 func (e *Environment) Counts(ctx context.Context) (Counts, error) {
+	at := time.Now()
 	m, err := scrape(ctx, e.raw)
 	if err != nil {
 		return Counts{}, err
 	}
 	s, err := e.Simulator.Stats(ctx)
-	return Counts{Kubernetes: m.Done, Aiven: s}, err
+	return Counts{At: at, Kubernetes: m.Done, Aiven: s}, err
 }
 
 // Quiet waits until for some time nothing was written to Kubernetes and Aiven

@@ -31,15 +31,11 @@ type Result struct {
 	Each []time.Duration
 	// CPU used during All.
 	CPU CPU
-	// Requests to the API server from the first creation until all was quiet,
-	// less the creation of the applications.
-	Requests Requests
-	// Aiven is what was called in the same time.
-	Aiven aivensim.Stats
-	// Limited is how many of these calls were answered with 429.
-	Limited int
-	// PeakMemory of the provider, in bytes, from its start until all was quiet.
-	PeakMemory uint64
+	// Cost from the first creation until all was handed over to the Secrets, and
+	// quiet.
+	Cost Cost
+	// Rotation of all these applications, after that.
+	Rotation Rotation
 	// NewTeam and SameTeam are the times of one more application at rest, in a
 	// namespace whose services the provider has not seen, and in another,
 	// shortest first.
@@ -47,6 +43,18 @@ type Result struct {
 	// Check of everything at the end of the burst, and Final at the end of the
 	// run.
 	Check, Final Check
+}
+
+// A Cost is what was spent in some time.
+type Cost struct {
+	// Requests to the API server, less the creations or patches of the driver.
+	Requests Requests
+	// Aiven is what was called.
+	Aiven aivensim.Stats
+	// Limited is how many of these calls were answered with 429.
+	Limited int
+	// PeakMemory of the provider, in bytes, from its start to the end of the time.
+	PeakMemory uint64
 }
 
 // measure does one run.
@@ -66,12 +74,30 @@ func measure(ctx context.Context, p Programs, c Config, n int) (Result, error) {
 	if err := r.burst(ctx, c, l, apps); err != nil {
 		return Result{}, err
 	}
-	sayf("all Secrets after %s; one more, %d times", seconds(r.All), 2*c.Samples)
+	sayf("all Secrets after %s", seconds(r.All))
+	if err := r.Rotation.rotate(ctx, c, e, apps); err != nil {
+		return Result{}, err
+	}
+	sayf("all users replaced after %s; one more, %d times", seconds(r.Rotation.Retired), 2*c.Samples)
+	late, err := r.single(ctx, c, l)
+	if err != nil {
+		return Result{}, err
+	}
+	if _, err := quiet(ctx, c, e); err != nil {
+		return Result{}, err
+	}
+	r.Final, err = verify(ctx, e, slices.Concat(apps, late))
+	return r, err
+}
+
+// single measures one application after the other, and returns them.
+func (r *Result) single(ctx context.Context, c Config, l *Load) ([]*v1.AivenApplication, error) {
+	var apps []*v1.AivenApplication
 	for i := range c.Samples {
 		for _, team := range []string{"", team(i % c.Teams)} {
 			a, d, err := oneMore(ctx, c, l, team, i)
 			if err != nil {
-				return Result{}, err
+				return nil, err
 			}
 			apps = append(apps, a)
 			if team == "" {
@@ -83,14 +109,11 @@ func measure(ctx context.Context, p Programs, c Config, n int) (Result, error) {
 	}
 	slices.Sort(r.NewTeam)
 	slices.Sort(r.SameTeam)
-	if _, err := quiet(ctx, c, e); err != nil {
-		return Result{}, err
-	}
-	r.Final, err = verify(ctx, e, apps)
-	return r, err
+	return apps, nil
 }
 
-// burst creates the applications and measures until all is quiet.
+// burst creates the applications and measures until all is handed over to the
+// Secrets, and quiet.
 func (r *Result) burst(ctx context.Context, c Config, l *Load, apps []*v1.AivenApplication) error {
 	e := l.e
 	before, err := quiet(ctx, c, e)
@@ -114,21 +137,44 @@ func (r *Result) burst(ctx context.Context, c Config, l *Load, apps []*v1.AivenA
 	slices.Sort(r.Each)
 	r.CPU = now.minus(cpu)
 
+	if err := waitForOwners(ctx, c, e, usersEach*len(apps)); err != nil {
+		return err
+	}
 	after, err := quiet(ctx, c, e)
 	if err != nil {
 		return err
 	}
 	created := Request{Verb: verbPost, Group: v1.Group, Resource: applications, Code: "201"}
-	r.Requests = after.Kubernetes.minus(before.Kubernetes).without(created, len(apps))
-	r.Aiven = since(after.Aiven, before.Aiven)
-	if r.Limited, err = limited(ctx, e); err != nil {
+	if r.Cost, err = spent(ctx, e, before, after); err != nil {
 		return err
 	}
-	if r.PeakMemory, err = peakMemory(e.provider.Pid()); err != nil {
-		return err
-	}
+	r.Cost.Requests = r.Cost.Requests.without(created, len(apps))
 	r.Check, err = verify(ctx, e, apps)
 	return err
+}
+
+// waitForOwners waits until Secrets own so many managed resources. It begins to
+// watch these only now, when no time is measured.
+func waitForOwners(ctx context.Context, c Config, e *Environment, n int) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w, err := watch(ctx, e, c.Timeout)
+	if err != nil {
+		return err
+	}
+	return w.HandedOver(ctx, n)
+}
+
+// spent returns the cost of the time between two counts, with the driver's own
+// requests.
+func spent(ctx context.Context, e *Environment, before, after Counts) (Cost, error) {
+	c := Cost{Requests: after.Kubernetes.minus(before.Kubernetes), Aiven: since(after.Aiven, before.Aiven)}
+	var err error
+	if c.Limited, err = limited(ctx, e, before.At); err != nil {
+		return Cost{}, err
+	}
+	c.PeakMemory, err = peakMemory(e.provider.Pid())
+	return c, err
 }
 
 // oneMore waits for quiet and measures one application. Without a team it makes
@@ -164,12 +210,12 @@ func quiet(ctx context.Context, c Config, e *Environment) (Counts, error) {
 	return e.Quiet(ctx, c.Rest)
 }
 
-// limited counts calls that were answered with 429.
-func limited(ctx context.Context, e *Environment) (int, error) {
+// limited counts calls from some time on that were answered with 429.
+func limited(ctx context.Context, e *Environment, from time.Time) (int, error) {
 	calls, err := e.Simulator.Requests(ctx)
 	n := 0
 	for _, c := range calls {
-		if c.Status == http.StatusTooManyRequests {
+		if c.Status == http.StatusTooManyRequests && !c.Time.Before(from) {
 			n++
 		}
 	}
@@ -208,7 +254,10 @@ func quantile[T cmp.Ordered](sorted []T, q float64) T {
 
 // lost returns an error that says what was lost, if anything was.
 func (r *Result) lost() error {
-	for _, c := range []Check{r.Check, r.Final} {
+	if l := r.Rotation.Looks; l.Refused > 0 {
+		return errors.Errorf("with %d applications %d of %d Secrets looked at during the rotation did not work", r.Applications, l.Refused, l.Taken)
+	}
+	for _, c := range []Check{r.Check, r.Rotation.Check, r.Final} {
 		if c != (Check{}) {
 			return errors.Errorf("with %d applications something was lost: %+v", r.Applications, c)
 		}

@@ -114,6 +114,8 @@ func prepareConfiguration(ctx context.Context, e *Environment) error {
 			ServiceSettings: v1alpha1.ServiceSettings{
 				BaseURL: e.Simulator.URL, Project: project,
 				KafkaPools: []v1alpha1.KafkaPool{{Name: pool, Project: kafkaProject, ServiceName: kafkaService}},
+				// What is replaced goes as soon as it may, and is measured.
+				Rotation: &v1alpha1.RotationDefaults{Overlap: &metav1.Duration{}},
 			},
 		},
 	}

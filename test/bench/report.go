@@ -57,15 +57,16 @@ func (r Report) Markdown() string {
 	fmt.Fprintf(b, "Load: %d teams, Aiven answers after %s, %d applications being created at a time.\n", r.Config.Teams, r.Config.Latency, r.Config.Creators)
 	r.times(b)
 	r.costs(b)
+	r.rotations(b)
 	r.checks(b)
-	r.writes(b)
-	r.calls(b)
+	r.kinds(b, "Creation", func(x Result) Cost { return x.Cost })
+	r.kinds(b, "Rotation", func(x Result) Cost { return x.Rotation.Cost })
 	return b.String()
 }
 
 // times has a row for each run.
 func (r Report) times(b *strings.Builder) {
-	head(b, "Time, in seconds", "Applications", "All Secrets", "p50", "p95", "max", "One more, new team", "One more, same team")
+	head(b, "Creation. Time, in seconds", "Applications", "All Secrets", "p50", "p95", "max", "One more, new team", "One more, same team")
 	for _, x := range r.Results {
 		row(b, fmt.Sprint(x.Applications), seconds(x.All),
 			seconds(quantile(x.Each, 0.5)), seconds(quantile(x.Each, 0.95)), seconds(quantile(x.Each, 1)),
@@ -75,57 +76,78 @@ func (r Report) times(b *strings.Builder) {
 
 // costs has a row for each run.
 func (r Report) costs(b *strings.Builder) {
-	head(b, "Cost. Calls, bytes, writes, conflicts and reads are per application; CPU and memory are totals", "Applications",
+	head(b, "Cost, the hand-over to the Secrets included. Calls, bytes, writes, conflicts and reads are per application; CPU and memory are totals", "Applications",
 		"Aiven calls", "Aiven kB", "429s", "Kubernetes writes", "409s", "Secrets read",
 		"CPU s provider", "CPU s API server", "CPU s etcd", "Peak MiB provider")
 	for _, x := range r.Results {
-		n := float64(x.Applications)
-		row(b, fmt.Sprint(x.Applications),
-			fmt.Sprintf("%.2f", float64(x.Aiven.Calls)/n), fmt.Sprintf("%.1f", float64(x.Aiven.BytesIn+x.Aiven.BytesOut)/n/1000), fmt.Sprint(x.Limited),
-			fmt.Sprintf("%.2f", float64(x.Requests.count(isWrite))/n), fmt.Sprintf("%.2f", float64(x.Requests.count(isConflict))/n),
-			fmt.Sprintf("%.2f", float64(x.Requests.count(isSecretRead))/n),
+		c := x.Cost
+		row(b, slices.Concat([]string{fmt.Sprint(x.Applications)}, c.cells(x.Applications), []string{
+			fmt.Sprintf("%.2f", float64(c.Requests.count(isSecretRead))/float64(x.Applications)),
 			fmt.Sprintf("%.1f", x.CPU.Provider), fmt.Sprintf("%.1f", x.CPU.APIServer), fmt.Sprintf("%.1f", x.CPU.Etcd),
-			fmt.Sprint(x.PeakMemory>>20))
+			fmt.Sprint(c.PeakMemory >> 20),
+		})...)
+	}
+}
+
+// cells are calls, kB, 429s, writes and conflicts, 429s of all applications
+// together and the others of each.
+func (c Cost) cells(applications int) []string {
+	n := float64(applications)
+	return []string{
+		fmt.Sprintf("%.2f", float64(c.Aiven.Calls)/n), fmt.Sprintf("%.1f", float64(c.Aiven.BytesIn+c.Aiven.BytesOut)/n/1000), fmt.Sprint(c.Limited),
+		fmt.Sprintf("%.2f", float64(c.Requests.count(isWrite))/n), fmt.Sprintf("%.2f", float64(c.Requests.count(isConflict))/n),
+	}
+}
+
+// rotations has a row for each run.
+func (r Report) rotations(b *strings.Builder) {
+	head(b, "Rotation of all applications at once. Times are in seconds; calls, bytes, writes and conflicts are per application", "Applications",
+		"All published", "All users before gone", "Aiven calls", "Aiven kB", "429s", "Kubernetes writes", "409s",
+		"Peak MiB provider", "Secrets looked at meanwhile", "of these not working")
+	for _, x := range r.Results {
+		o := x.Rotation
+		row(b, slices.Concat([]string{fmt.Sprint(x.Applications), seconds(o.Published), seconds(o.Retired)}, o.Cost.cells(x.Applications), []string{
+			fmt.Sprint(o.Cost.PeakMemory >> 20), fmt.Sprint(o.Looks.Taken), fmt.Sprint(o.Looks.Refused),
+		})...)
 	}
 }
 
 // checks has a row for each run.
 func (r Report) checks(b *strings.Builder) {
-	head(b, "What must be 0, after the burst and at the end of the run", "Applications",
+	head(b, "What must be 0, after the burst, after the rotation and at the end of the run", "Applications",
 		"Secrets missing", "Secrets incomplete", "Credentials refused", "OpenSearch rules lost", "Users at Aiven too many or too few")
 	for _, x := range r.Results {
-		c, f := x.Check, x.Final
-		two := func(a, b int) string { return fmt.Sprintf("%d, %d", a, b) }
-		row(b, fmt.Sprint(x.Applications), two(c.Missing, f.Missing), two(c.Incomplete, f.Incomplete), two(c.Refused, f.Refused),
-			two(c.LostRules, f.LostRules), two(c.ExcessUsers, f.ExcessUsers))
+		all := func(of func(c Check) int) string {
+			return fmt.Sprintf("%d, %d, %d", of(x.Check), of(x.Rotation.Check), of(x.Final))
+		}
+		row(b, fmt.Sprint(x.Applications),
+			all(func(c Check) int { return c.Missing }), all(func(c Check) int { return c.Incomplete }), all(func(c Check) int { return c.Refused }),
+			all(func(c Check) int { return c.LostRules }), all(func(c Check) int { return c.ExcessUsers }))
 	}
 }
 
-// writes has a column for each run.
-func (r Report) writes(b *strings.Builder) {
-	kinds := []struct {
-		name  string
-		match func(Request) bool
-	}{{"", isWrite}, {" (conflict)", isConflict}, {" (refused)", isRefused}}
-	columns := make([]map[string]int, len(r.Results))
+// kinds has the writes and calls of something that each run did.
+func (r Report) kinds(b *strings.Builder, of string, cost func(x Result) Cost) {
+	writes, calls := make([]map[string]int, len(r.Results)), make([]map[string]int, len(r.Results))
 	for i, x := range r.Results {
-		columns[i] = map[string]int{}
-		for _, k := range kinds {
-			maps.Copy(columns[i], x.Requests.group(k.match, func(q Request) string { return q.name() + k.name }))
-		}
+		c := cost(x)
+		writes[i], calls[i] = writesByName(c.Requests), callsByName(c.Aiven)
 	}
-	r.columns(b, "Kubernetes writes per application, by kind", columns, func(n, applications int) string {
+	r.columns(b, of+": Kubernetes writes per application, by kind", writes, func(n, applications int) string {
 		return fmt.Sprintf("%.3f", float64(n)/float64(applications))
 	})
+	r.columns(b, of+": Aiven calls, and kB sent and received, of all applications together", calls, func(n, _ int) string { return fmt.Sprint(n) })
 }
 
-// calls has a column for each run.
-func (r Report) calls(b *strings.Builder) {
-	columns := make([]map[string]int, len(r.Results))
-	for i, x := range r.Results {
-		columns[i] = callsByName(x.Aiven)
+func writesByName(r Requests) map[string]int {
+	out := map[string]int{}
+	for _, k := range []struct {
+		name  string
+		match func(Request) bool
+	}{{"", isWrite}, {" (conflict)", isConflict}, {" (refused)", isRefused}} {
+		maps.Copy(out, r.group(k.match, func(q Request) string { return q.name() + k.name }))
 	}
-	r.columns(b, "Aiven calls, and kB sent and received, of all applications together", columns, func(n, _ int) string { return fmt.Sprint(n) })
+	return out
 }
 
 func callsByName(s aivensim.Stats) map[string]int {

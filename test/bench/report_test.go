@@ -102,13 +102,24 @@ func TestMarkdown(t *testing.T) {
 		Results: []Result{{
 			Applications: 2, All: 1500 * time.Millisecond, Each: []time.Duration{time.Second, 1200 * time.Millisecond},
 			NewTeam: []time.Duration{100 * time.Millisecond}, SameTeam: []time.Duration{90 * time.Millisecond},
-			CPU: CPU{Provider: 1, APIServer: 2, Etcd: 0.5}, PeakMemory: 50 << 20,
-			Aiven:   aivensim.Stats{Calls: 7, BytesIn: 1000, BytesOut: 5000, ByOperation: map[string]aivensim.OperationStats{"CreateUser": {Calls: 6, BytesOut: 4000}}},
-			Limited: 1,
-			Requests: Requests{
-				{Verb: "POST", Resource: "secrets", Code: "201"}: 6,
-				{Verb: "PUT", Resource: "widgets", Code: "409"}:  1,
-				{Verb: "GET", Resource: "secrets", Code: "200"}:  8,
+			CPU: CPU{Provider: 1, APIServer: 2, Etcd: 0.5},
+			Cost: Cost{
+				PeakMemory: 50 << 20,
+				Aiven:      aivensim.Stats{Calls: 7, BytesIn: 1000, BytesOut: 5000, ByOperation: map[string]aivensim.OperationStats{"CreateUser": {Calls: 6, BytesOut: 4000}}},
+				Limited:    1,
+				Requests: Requests{
+					{Verb: "POST", Resource: "secrets", Code: "201"}: 6,
+					{Verb: "PUT", Resource: "widgets", Code: "409"}:  1,
+					{Verb: "GET", Resource: "secrets", Code: "200"}:  8,
+				},
+			},
+			Rotation: Rotation{
+				Published: 2 * time.Second, Retired: 3 * time.Second, Looks: Looks{Taken: 12},
+				Cost: Cost{
+					PeakMemory: 60 << 20,
+					Aiven:      aivensim.Stats{Calls: 12, BytesOut: 8000, ByOperation: map[string]aivensim.OperationStats{"DeleteUser": {Calls: 6}}},
+					Requests:   Requests{{Verb: "DELETE", Resource: "widgets", Code: "200"}: 4},
+				},
 			},
 		}},
 	}
@@ -116,10 +127,14 @@ func TestMarkdown(t *testing.T) {
 	for _, want := range []string{
 		"| 2 | 1.50 | 1.00 | 1.20 | 1.20 | 0.10 (0.10 to 0.10) | 0.09 (0.09 to 0.09) |\n",
 		"| 2 | 3.50 | 3.0 | 1 | 3.00 | 0.50 | 4.00 | 1.0 | 2.0 | 0.5 | 50 |\n",
+		"| 2 | 2.00 | 3.00 | 6.00 | 4.0 | 0 | 2.00 | 0.00 | 60 | 12 | 0 |\n",
+		"| 2 | 0, 0, 0 | 0, 0, 0 | 0, 0, 0 | 0, 0, 0 | 0, 0, 0 |\n",
 		"| POST secrets | 3.000 |\n",
 		"| PUT widgets (conflict) | 0.500 |\n",
 		"| CreateUser | 6 |\n",
 		"| CreateUser, kB | 4 |\n",
+		"| DELETE widgets | 2.000 |\n",
+		"| DeleteUser | 6 |\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("Markdown() lacks %q:\n%s", want, got)
@@ -131,9 +146,17 @@ func TestMarkdown(t *testing.T) {
 	if err := r.Lost(); err != nil {
 		t.Errorf("Lost() of a run that lost nothing: %v", err)
 	}
-	r.Results[0].Final.LostRules = 1
-	if r.Lost() == nil {
-		t.Error("Lost() of a run that lost rules: no error")
+	for name, lose := range map[string]func(r *Result){
+		"rules at the end":               func(r *Result) { r.Final.LostRules = 1 },
+		"a user after the rotation":      func(r *Result) { r.Rotation.Check.ExcessUsers = -1 },
+		"access for a moment of it":      func(r *Result) { r.Rotation.Looks.Refused = 1 },
+		"a Secret as soon as it started": func(r *Result) { r.Check.Missing = 1 },
+	} {
+		x := r.Results[0]
+		lose(&x)
+		if x.lost() == nil {
+			t.Errorf("lost() of a run that lost %s: no error", name)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	applications = "aivenapplications"
 	secrets      = "secrets"
 	verbPost     = "POST"
+	verbPatch    = "PATCH"
 )
 
 // A Request is a kind of request to the API server. Verb is the API server's
@@ -144,7 +145,7 @@ func isConflict(k Request) bool {
 func isSecretRead(k Request) bool { return k.Verb == "GET" && k.Group == "" && k.Resource == secrets }
 
 func isWriteVerb(verb string) bool {
-	return slices.Contains([]string{verbPost, "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"}, verb)
+	return slices.Contains([]string{verbPost, "PUT", verbPatch, "APPLY", "DELETE", "DELETECOLLECTION"}, verb)
 }
 
 // isHousekeeping matches what the API server writes for itself, and reviews,

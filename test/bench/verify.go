@@ -142,6 +142,20 @@ func (k Known) refused(namespace string, d map[string][]byte) int {
 	return n
 }
 
+// works tells whether a Secret is complete, its services know all its
+// credentials, and its OpenSearch user may do what it should.
+func (k Known) works(namespace string, d map[string][]byte) bool {
+	return complete(d) && k.refused(namespace, d) == 0 && k.allowed(openSearchOf(namespace), string(d["OPEN_SEARCH_USERNAME"]))
+}
+
+// hasAny tells whether any of the users is there.
+func (k Known) hasAny(users []Target) bool {
+	return slices.ContainsFunc(users, func(t Target) bool {
+		_, ok := k.users[t.Service][t.Username]
+		return ok
+	})
+}
+
 // acceptsCertificate tells whether the client certificate is a user's own,
 // belongs to the private key, and is signed by the CA that is published beside
 // it; and whether the key store holds the same.

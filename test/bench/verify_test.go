@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 	"github.com/provider-aiven/provider-aiven/internal/keystore"
@@ -101,6 +103,7 @@ func TestSecrets(t *testing.T) {
 		Refused  int
 		Allowed  bool
 	}
+	right := found{Complete: true, Allowed: true}
 	cases := map[string]struct {
 		reason string
 		change map[string]string
@@ -124,6 +127,66 @@ func TestSecrets(t *testing.T) {
 			got := found{complete(d), known.refused(team(0), d), known.allowed(openSearchOf(team(0)), string(d["OPEN_SEARCH_USERNAME"]))}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("\n%s\n-want, +got:\n%s", tc.reason, diff)
+			}
+			if got := known.works(team(0), d); got != (tc.want == right) {
+				t.Errorf("\n%s\nworks(...): got %t", tc.reason, got)
+			}
+		})
+	}
+}
+
+func TestHasAny(t *testing.T) {
+	sim, _ := simulate(t)
+	state, err := sim.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]struct {
+		reason string
+		users  []Target
+		want   bool
+	}{
+		"None":         {"Of no users none is there.", nil, false},
+		"OneOfTwo":     {"One that is left is enough.", []Target{{kafkaService, "unknown"}, {kafkaService, username}}, true},
+		"OtherService": {"A user of that name on another service is another user.", []Target{{"other", username}}, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := index(state).hasAny(tc.users); got != tc.want {
+				t.Errorf("\n%s\nhasAny(%v): want %t, got %t", tc.reason, tc.users, tc.want, got)
+			}
+		})
+	}
+}
+
+func TestCompare(t *testing.T) {
+	sim, good := simulate(t)
+	state, err := sim.State(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := maps.Clone(good)
+	bad["VALKEY_PASSWORD_CACHE"] = []byte("wrong")
+	secret := func(version string, data map[string][]byte) *corev1.Secret {
+		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: team(0), UID: "uid", ResourceVersion: version}, Data: data}
+	}
+	missing := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: team(0)}}
+	cases := map[string]struct {
+		reason        string
+		before, after *corev1.Secret
+		want          Looks
+	}{
+		"Works":      {"What works is counted.", secret("1", good), secret("1", good), Looks{Taken: 1}},
+		"Refused":    {"What is refused while the Secret holds it is a gap.", secret("1", bad), secret("1", bad), Looks{Taken: 1, Refused: 1}},
+		"Replaced":   {"What a Secret held before may have ended with it.", secret("1", bad), secret("2", good), Looks{}},
+		"Missing":    {"A Secret that is not there does not work.", missing, missing, Looks{Taken: 1, Refused: 1}},
+		"Reappeared": {"One that comes meanwhile is looked at the next time.", missing, secret("1", good), Looks{}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := compare(index(state), []*corev1.Secret{tc.before}, []*corev1.Secret{tc.after})
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("\n%s\ncompare(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}
