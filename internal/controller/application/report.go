@@ -4,6 +4,7 @@ package application
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
@@ -32,15 +33,20 @@ const (
 // report tells people and metrics what changed.
 func (r *Reconciler) report(before, app *v1.AivenApplication, o outcome) {
 	r.measure(before, app, o)
-	for _, name := range o.published {
-		r.event(app, eventPublished, "Published Secret "+name)
-	}
 	switch {
 	case o.begun != nil:
 		r.event(app, eventBegun, fmt.Sprintf("Revision %d is being made: %s", o.begun.Revision, o.begun.Reason))
 		return
 	case o.completed != nil:
-		r.event(app, eventRotated, fmt.Sprintf("Published revision %d: %s", o.completed.Revision, o.completed.Reason))
+		var names []string
+		for _, s := range app.Status.Secrets {
+			names = append(names, s.Name)
+		}
+		r.event(app, eventRotated, fmt.Sprintf("Published revision %d in %s: %s", o.completed.Revision, strings.Join(names, ", "), o.completed.Reason))
+	default:
+		for _, name := range o.published {
+			r.event(app, eventPublished, "Published Secret "+name)
+		}
 	}
 	if o.reason != v1.ReasonExpired {
 		r.warn(before, app, v1.TypeExpiring, corev1.ConditionTrue, eventExpiring)
