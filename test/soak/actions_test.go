@@ -185,12 +185,34 @@ var policies = []*v1.RotationSpec{
 	rotation(30*day, 7*day), rotation(90*day, day), rotation(0, day),
 }
 
+// hurried is how many applications rotate each hour at most: the world settles
+// only when none of them is about to.
+const hurried = 3
+
+// policy returns how an application may rotate.
+func (w *world) policy() *v1.RotationSpec {
+	p := pick(w, policies)
+	if p == nil || p.Interval.Duration != time.Hour {
+		return p.DeepCopy()
+	}
+	n := 0
+	for _, a := range w.apps {
+		if r := a.want.Spec.Rotation; r != nil && r.Interval != nil && r.Interval.Duration == time.Hour {
+			n++
+		}
+	}
+	if n >= hurried {
+		return nil
+	}
+	return p.DeepCopy()
+}
+
 func rotation(interval, overlap time.Duration) *v1.RotationSpec {
 	return &v1.RotationSpec{Interval: &metav1.Duration{Duration: interval}, Overlap: &metav1.Duration{Duration: overlap}}
 }
 
 func (w *world) changeRotation() bool {
-	p := pick(w, policies)
+	p := w.policy()
 	what := "rotation as by default"
 	if p != nil {
 		what = fmt.Sprintf("rotation every %s, overlap %s", p.Interval.Duration, p.Overlap.Duration)
@@ -271,7 +293,7 @@ func (w *world) createApplication() bool {
 			}
 		}
 	}
-	a.Spec.Rotation = pick(w, policies).DeepCopy()
+	a.Spec.Rotation = w.policy()
 	w.add(a)
 	return true
 }
