@@ -114,7 +114,7 @@ type RotationSpec struct {
 
 	// RequestedAt asks for a rotation now, once for each new value. By convention it is the
 	// time of the request; in the past or the future makes no difference. It may
-	// stay: a value that was acted on is not acted on again. The annotation
+	// stay: only another value than the last that was acted on asks again. The annotation
 	// aiven.nais.io/rotate-requested-at does the same, for those who may not edit the spec in Git.
 	// +optional
 	RequestedAt *metav1.Time `json:"requestedAt,omitempty"`
@@ -223,10 +223,12 @@ type CredentialsStatus struct {
 	// +optional
 	Previous *PreviousStatus `json:"previous,omitempty"`
 
-	// Request and RequestAnnotation are the values of spec.rotation.requestedAt
-	// and of the annotation aiven.nais.io/rotate-requested-at that were acted on.
+	// Request is the value of spec.rotation.requestedAt that was acted on last.
 	// +optional
 	Request *metav1.Time `json:"request,omitempty"`
+
+	// RequestAnnotation is the value of the annotation
+	// aiven.nais.io/rotate-requested-at that was acted on last.
 	// +optional
 	RequestAnnotation string `json:"requestAnnotation,omitempty"`
 

@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -261,11 +262,20 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 	return mgr, errors.Wrap(mgr.AddReadyzCheck("readyz", healthz.Ping), "cannot add readiness check")
 }
 
+// published selects the Secrets that applications published.
+var published = func() labels.Selector {
+	r, err := labels.NewRequirement(v1.LabelApplication, selection.Exists, nil)
+	if err != nil {
+		panic(err) // The label is a constant.
+	}
+	return labels.NewSelector().Add(*r)
+}()
+
 // cached says what is kept in memory of objects that are not ours.
 func cached() map[client.Object]cache.ByObject {
 	out := map[client.Object]cache.ByObject{
 		// Metadata of the Secrets that we published, to see them change.
-		&corev1.Secret{}: {Label: labels.SelectorFromSet(labels.Set{v1.LabelManagedBy: v1.ManagedBy})},
+		&corev1.Secret{}: {Label: published},
 	}
 	// Of workloads, which Secrets they refer to.
 	for _, o := range janitor.Kinds() {

@@ -108,9 +108,12 @@ func Decide(in Input, now time.Time) Decision {
 		d.Next = next
 		return d
 	}
-	if c.Next != nil {
+	if c.Next != nil && c.Next.Reason != v1.RotationUserVanished {
 		d.Next = c.Next
 		return d
+	}
+	if c.Next != nil {
+		return d // The users that were gone are there again.
 	}
 	reason, is := dueNow(in, d, now)
 	if !is {
@@ -134,12 +137,20 @@ func lost(in Input, now time.Time) *v1.NextStatus {
 		return nil
 	}
 	c := in.Status
-	if c.Next != nil && Urgent(c.Next.Reason) {
+	if c.Next != nil && (c.Next.Reason == v1.RotationSecretDeleted || c.Next.Reason == v1.RotationUserVanished && len(in.Deleted) == 0) {
 		next := c.Next.DeepCopy()
 		next.Services = union(next.Services, services)
 		return next
 	}
 	next := &v1.NextStatus{Revision: c.Revision + 1, Reason: v1.RotationUserVanished, Since: stamp(now), Services: services}
+	if c.Next != nil {
+		// Users of that one may have been published, and revoked with the Secret:
+		// their names are not used again.
+		next.Revision = c.Next.Revision + 1
+		if Urgent(c.Next.Reason) {
+			next.Services = union(services, c.Next.Services)
+		}
+	}
 	if len(in.Deleted) > 0 {
 		next.Reason = v1.RotationSecretDeleted
 	}

@@ -183,23 +183,35 @@ func TestDecide(t *testing.T) {
 			},
 		},
 		"VanishedMeanwhile": {
-			reason: "What is lost goes before a revision that is not urgent, and takes its number.",
+			reason: "What is lost goes before a revision that is not urgent, whose number is not used again.",
 			in:     Input{Policy: monthly, Status: issued(making(v1.NextStatus{Revision: 4, Reason: v1.RotationScheduled, Since: at(0)})), Vanished: []string{"kafka"}},
 			now:    time.Hour,
 			want: want{
-				next: &v1.NextStatus{Revision: 4, Reason: v1.RotationUserVanished, Since: at(time.Hour), Services: []string{"kafka"}},
+				next: &v1.NextStatus{Revision: 5, Reason: v1.RotationUserVanished, Since: at(time.Hour), Services: []string{"kafka"}},
 				due:  scheduled, why: v1.RotationScheduled,
 			},
 		},
-		"DeletedToo": {
-			reason: "What is lost while a loss is made good joins it.",
-			in: Input{
-				Policy: monthly, Deleted: []string{"opensearch"}, Vanished: []string{"kafka"},
-				Status: issued(making(v1.NextStatus{Revision: 4, Reason: v1.RotationUserVanished, Since: at(0), Services: []string{"kafka"}})),
-			},
-			now: time.Hour,
+		"ThereAgain": {
+			reason: "A user that is there again is not replaced.",
+			in:     Input{Policy: monthly, Status: issued(making(v1.NextStatus{Revision: 4, Reason: v1.RotationUserVanished, Since: at(0), Services: []string{"kafka"}}))},
+			now:    time.Hour,
+			want:   want{due: scheduled, why: v1.RotationScheduled},
+		},
+		"SecretBack": {
+			reason: "What a deleted Secret held is replaced although there is a Secret again: it may be the next one.",
+			in:     Input{Policy: monthly, Status: issued(making(v1.NextStatus{Revision: 4, Reason: v1.RotationSecretDeleted, Since: at(0), Services: []string{"kafka"}}))},
+			now:    time.Hour,
 			want: want{
-				next: &v1.NextStatus{Revision: 4, Reason: v1.RotationUserVanished, Since: at(0), Services: []string{"kafka", "opensearch"}},
+				next: &v1.NextStatus{Revision: 4, Reason: v1.RotationSecretDeleted, Since: at(0), Services: []string{"kafka"}},
+				due:  scheduled, why: v1.RotationScheduled,
+			},
+		},
+		"DeletedWhileVanished": {
+			reason: "Users that may have been published are not made again under the same names.",
+			in:     Input{Policy: monthly, Status: issued(making(v1.NextStatus{Revision: 4, Reason: v1.RotationUserVanished, Since: at(0), Services: []string{"kafka"}})), Deleted: []string{"valkey/a"}},
+			now:    time.Hour,
+			want: want{
+				next: &v1.NextStatus{Revision: 5, Reason: v1.RotationSecretDeleted, Since: at(time.Hour), Services: []string{"kafka", "valkey/a"}},
 				due:  scheduled, why: v1.RotationScheduled,
 			},
 		},

@@ -58,7 +58,11 @@ func (l *life) number() int64 {
 	}
 	highest := int64(1)
 	for _, mg := range l.existing {
-		highest = max(highest, revisionOf(mg))
+		n := revisionOf(mg)
+		if meta.WasDeleted(mg) {
+			n++ // A name that was revoked is not used again.
+		}
+		highest = max(highest, n)
 	}
 	return highest
 }
@@ -276,6 +280,7 @@ func (l *life) settle(users []liveUser, at, now time.Time) *v1.CredentialsStatus
 			replaced = append(replaced, u)
 		}
 	}
+	replaced = append(replaced, l.forgotten(old, c.Users)...)
 	c.Previous = joinPrevious(old.Previous, replaced, old.Revision, replacedAt, l.policy.Overlap)
 	if c.Previous != nil {
 		c.Previous.Users = slices.DeleteFunc(c.Previous.Users, func(u v1.UserStatus) bool { return slices.ContainsFunc(c.Users, sameUser(u)) })
@@ -290,10 +295,28 @@ func (l *life) settle(users []liveUser, at, now time.Time) *v1.CredentialsStatus
 			c.IssuedAt = &stamp
 		}
 	}
-	if c.IssuedAt == &stamp {
+	if c.IssuedAt == &stamp && !stamp.Before(new(l.app.GetCreationTimestamp())) {
 		heed(c, l.app) // All credentials are new, which is what anybody asks for.
 	}
 	return c
+}
+
+// forgotten returns users that a Secret holds, and so some pod may, although the
+// status names them no more: those of an application that was made again, or whose Secret
+// was renamed and renamed back.
+func (l *life) forgotten(old *v1.CredentialsStatus, users []v1.UserStatus) []v1.UserStatus {
+	var out []v1.UserStatus
+	for _, k := range slices.Sorted(maps.Keys(l.existing)) {
+		mg := l.existing[k]
+		s := sectionOf(mg)
+		u := v1.UserStatus{Service: s.id(), Project: s.target.project, ServiceName: s.target.service, Username: meta.GetExternalName(mg), Revision: revisionOf(mg)}
+		if meta.WasDeleted(mg) || !slices.ContainsFunc(mg.GetOwnerReferences(), isSecret) || readyOf(mg).Reason == v1.ReasonUserVanished || lost(old.Next, u.Service) ||
+			slices.ContainsFunc(users, sameUser(u)) || slices.ContainsFunc(old.Users, sameUser(u)) || old.Previous != nil && slices.ContainsFunc(old.Previous.Users, sameUser(u)) {
+			continue
+		}
+		out = append(out, u)
+	}
+	return out
 }
 
 // heed remembers what was asked for and is done now. What is not asked for any

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
@@ -677,6 +678,79 @@ func TestSettleKeepsPromises(t *testing.T) {
 			c := l.settle(alive(making(tc.users...)...), tc.at, noon)
 			if diff := cmp.Diff(tc.want, c.Previous.RetireAfter); diff != "" {
 				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestForgotten: whoever may hold credentials keeps them for the overlap, also
+// when the status was lost with an application that was made again.
+func TestForgotten(t *testing.T) {
+	secret := func(mg composed) { meta.AddOwnerReference(mg, secretOwner("orders-aiven", "uid-of-secret")) }
+	cases := map[string]struct {
+		reason   string
+		c        *v1.CredentialsStatus
+		existing []composed
+		want     []string
+	}{
+		"MadeAgain": {
+			reason:   "Users before the newest ones that a Secret holds are replaced, not strays.",
+			existing: append(making(second...), made("kafka-1", secret)), want: []string{"kafka-1"},
+		},
+		"NeverPublished": {
+			reason:   "What no Secret holds nobody has.",
+			existing: append(making(second...), made("kafka-1")),
+		},
+		"Known": {
+			reason: "What is known is not replaced anew.",
+			c:      credentials(2, second, previous(1, -time.Hour, "kafka-1")), existing: append(making(second...), made("kafka-1", secret)), want: []string{"kafka-1"},
+		},
+		"Lost": {
+			reason: "What was lost does not come back.",
+			c:      credentials(2, second, coming(3, v1.RotationSecretDeleted, "kafka")), existing: append(making(second...), made("kafka-1", secret)),
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			l := lifeOf(tc.c, tc.existing...)
+			c := l.settle(alive(making(second...)...), noon, noon)
+			l.app.Status.Credentials = c
+			var got []string
+			if c.Previous != nil {
+				for _, u := range c.Previous.Users {
+					got = append(got, u.Username)
+				}
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestBelongs(t *testing.T) {
+	secret := func(mg composed) { meta.AddOwnerReference(mg, secretOwner("orders-aiven", "uid-of-secret")) }
+	owned := func(name string, uid types.UID) func(mg composed) {
+		return func(mg composed) {
+			meta.AddOwnerReference(mg, metav1.OwnerReference{APIVersion: v1.AivenApplicationGroupVersionKind.GroupVersion().String(), Kind: v1.AivenApplicationKind, Name: name, UID: uid, Controller: new(true)})
+		}
+	}
+	app := lifeOf(nil).app
+	cases := map[string]struct {
+		reason string
+		mg     composed
+		want   bool
+	}{
+		"Controlled":  {reason: "What it controls is its own.", mg: made("kafka-1", owned(app.GetName(), app.GetUID())), want: true},
+		"Inherited":   {reason: "What a Secret of its name holds is taken over.", mg: made("kafka-1", secret), want: true},
+		"Predecessor": {reason: "Also before garbage collection has seen that the owner is gone.", mg: made("kafka-1", owned(app.GetName(), "before"), secret), want: true},
+		"Going":       {reason: "What only the predecessor had goes with it.", mg: made("kafka-1", owned(app.GetName(), "before"))},
+		"Others":      {reason: "What another application controls is not its own, whatever it says.", mg: made("kafka-1", owned("billing", "billing"), secret)},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := belongs(app, tc.mg); got != tc.want {
+				t.Errorf("%s: got %t", tc.reason, got)
 			}
 		})
 	}

@@ -108,7 +108,7 @@ func (r *Reconciler) publish(ctx context.Context, l *life, name string, parts []
 	// The time is that of the content: a Secret that lost something of it gets
 	// the old time back with the old content.
 	key := client.ObjectKey{Namespace: app.GetNamespace(), Name: name}
-	at := publishedAt(app, current, name, hash)
+	at := publishedAt(app, current, name, hash, r.now())
 	if at.IsZero() {
 		at = r.written.since(key, app.GetName(), hash)
 	}
@@ -175,7 +175,7 @@ func mayWrite(app *v1.AivenApplication, s *corev1.Secret) error {
 	// One that lost all its marks is still the one that we published.
 	remembered := owner == nil && slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke) &&
 		slices.ContainsFunc(app.Status.Secrets, func(p v1.SecretStatus) bool { return p.Name == s.GetName() })
-	if ours || aivenators || remembered && applicationOf(s) == "" {
+	if ours || aivenators || remembered && (applicationOf(s) == "" || applicationOf(s) == app.GetName()) {
 		return nil
 	}
 	return reasoned(v1.ReasonSecretConflict, "Secret %s exists already and does not belong to this application; it is not touched. Choose another secretName, or delete the Secret if nobody needs it.", s.GetName())
@@ -188,16 +188,17 @@ func ownedByName(app *v1.AivenApplication, s *corev1.Secret) bool {
 }
 
 // publishedAt returns when the content of this hash was published, or zero when
-// it was not.
-func publishedAt(app *v1.AivenApplication, current *corev1.Secret, name, hash string) time.Time {
-	if current.GetAnnotations()[v1.AnnotationContentHash] == hash {
-		if t, err := time.Parse(time.RFC3339, string(current.Data[connection.SecretUpdated])); err == nil {
-			return t
-		}
-	}
+// it was not. What the Secret says itself is believed when nothing else is known,
+// and when it is possible: anybody may have written it.
+func publishedAt(app *v1.AivenApplication, current *corev1.Secret, name, hash string, now time.Time) time.Time {
 	for _, s := range app.Status.Secrets {
 		if s.Name == name && s.ContentHash == hash && s.PublishedAt != nil {
 			return s.PublishedAt.Time
+		}
+	}
+	if current.GetAnnotations()[v1.AnnotationContentHash] == hash {
+		if t, err := time.Parse(time.RFC3339, string(current.Data[connection.SecretUpdated])); err == nil && !t.After(now) {
+			return t
 		}
 	}
 	return time.Time{}
@@ -304,7 +305,7 @@ func (r *Reconciler) mayWaitForOwner(ctx context.Context, app *v1.AivenApplicati
 func (r *Reconciler) withdraw(ctx context.Context, app *v1.AivenApplication) error {
 	l := &metav1.PartialObjectMetadataList{}
 	l.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
-	if err := r.client.List(ctx, l, client.InNamespace(app.GetNamespace()), client.MatchingLabels{v1.LabelManagedBy: v1.ManagedBy}); err != nil {
+	if err := r.client.List(ctx, l, client.InNamespace(app.GetNamespace()), client.MatchingLabels{v1.LabelApplication: v1.Shorten(app.GetName(), maxLabel)}); err != nil {
 		return errors.Wrap(err, "cannot list Secrets")
 	}
 	for i := range l.Items {

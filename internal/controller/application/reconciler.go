@@ -148,6 +148,9 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 		app.Status.Credentials.Next = d.Next
 		return outcome{begun: d.Next, again: true, rotation: d}
 	}
+	if c := app.Status.Credentials; c != nil && c.Next != nil && d.Next == nil {
+		c.Next = nil // What it was to replace is there again.
+	}
 	onRecord := l.credentials().Previous.DeepCopy()
 	o := r.apply(ctx, l)
 	again, err := r.retire(ctx, l, d, onRecord)
@@ -198,9 +201,11 @@ func (r *Reconciler) apply(ctx context.Context, l *life) outcome {
 		}
 		// What was published before is kept right all the same.
 		if old := l.published(coming); len(old) > 0 {
-			if p := r.publishAll(ctx, l, old); p.err != nil && !kerrors.IsNotFound(errors.Cause(p.err)) {
+			p := r.publishAll(ctx, l, old)
+			if p.err != nil && !kerrors.IsNotFound(errors.Cause(p.err)) {
 				return p
 			}
+			o.completed, o.published, o.again, o.look = p.completed, p.published, p.again, p.look
 		}
 	}
 	o.coming = coming
@@ -309,7 +314,11 @@ func (r *Reconciler) expire(ctx context.Context, l *life) outcome {
 		return failure(err)
 	}
 	if c := l.app.Status.Credentials; c != nil {
-		l.app.Status.Credentials = &v1.CredentialsStatus{Revision: c.Revision, Request: c.Request, RequestAnnotation: c.RequestAnnotation}
+		highest := c.Revision
+		if c.Next != nil {
+			highest = max(highest, c.Next.Revision)
+		}
+		l.app.Status.Credentials = &v1.CredentialsStatus{Revision: highest, Request: c.Request, RequestAnnotation: c.RequestAnnotation}
 	}
 	rotated, expiring := v1.NotRotated(v1.ReasonExpired, ""), v1.Expiring(v1.ReasonExpired, "")
 	return outcome{

@@ -194,7 +194,7 @@ func (r *Reconciler) heldElsewhere(ctx context.Context, app *v1.AivenApplication
 		if err != nil {
 			return nil, err
 		}
-		if s != nil && s.GetUID() == o.UID && !meta.WasDeleted(s) {
+		if s != nil && s.GetUID() == o.UID && !meta.WasDeleted(s) && isPublished(app, s) {
 			return &o, nil
 		}
 	}
@@ -246,6 +246,12 @@ func (r *Reconciler) acknowledge(ctx context.Context, l *life, users []liveUser,
 		}
 	}
 	return look, nil
+}
+
+// isPublished tells whether a Secret was published for an application of that
+// name.
+func isPublished(app *v1.AivenApplication, s *corev1.Secret) bool {
+	return applicationOf(s) == app.GetName() && slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke)
 }
 
 // isSecret tells whether an owner is a Secret.

@@ -58,7 +58,7 @@ type Dependencies struct {
 
 // Setup adds the controller of AivenApplications.
 //
-// The manager's cache of Secrets must select v1.LabelManagedBy, and its client
+// The manager's cache of Secrets must select v1.LabelApplication, and its client
 // must not read Secrets from the cache.
 func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Dependencies) error {
 	now := d.Now
@@ -82,7 +82,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		WithOptions(opts).
 		For(&v1.AivenApplication{}, builder.WithPredicates(resource.DesiredStateChanged())).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(toApplication), builder.OnlyMetadata, builder.WithPredicates(r.written.others())).
-		Watches(&corev1.Pod{}, r.podsGone(mgr.GetCache())).
+		Watches(&corev1.Pod{}, r.pods(mgr.GetCache())).
 		Watches(&v1alpha1.ClusterProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	for _, k := range kinds {
@@ -112,10 +112,10 @@ func toApplication(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
 }
 
-// podsGone enqueues the applications whose replaced users a pod may have held
-// that ends.
-func (r *Reconciler) podsGone(secrets client.Reader) handler.EventHandler {
-	enqueue := func(ctx context.Context, pod client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+// pods enqueues the applications whose replaced users a pod may have held that
+// ends, and those whose Secret was just published and is used already.
+func (r *Reconciler) pods(secrets client.Reader) handler.EventHandler {
+	enqueue := func(ctx context.Context, pod client.Object, q workqueue.TypedRateLimitingInterface[reconcile.Request], matters func(s v1.AivenApplicationStatus, secret string) bool) {
 		for _, name := range usage.SecretsOf(pod) {
 			s := &metav1.PartialObjectMetadata{}
 			s.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
@@ -124,18 +124,29 @@ func (r *Reconciler) podsGone(secrets client.Reader) handler.EventHandler {
 			}
 			app := &v1.AivenApplication{}
 			key := types.NamespacedName{Namespace: pod.GetNamespace(), Name: applicationOf(s)}
-			if r.client.Get(ctx, key, app) == nil && app.Status.Credentials != nil && app.Status.Credentials.Previous != nil {
+			if r.client.Get(ctx, key, app) == nil && matters(app.Status, name) {
 				q.Add(reconcile.Request{NamespacedName: key})
 			}
 		}
 	}
+	held := func(s v1.AivenApplicationStatus, _ string) bool {
+		return s.Credentials != nil && s.Credentials.Previous != nil
+	}
+	fresh := func(s v1.AivenApplicationStatus, secret string) bool {
+		return slices.ContainsFunc(s.Secrets, func(p v1.SecretStatus) bool {
+			return p.Name == secret && p.PublishedAt != nil && r.now().Before(p.PublishedAt.Add(handOverAfter))
+		})
+	}
 	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e ctrlevent.CreateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			enqueue(ctx, e.Object, q, fresh)
+		},
 		DeleteFunc: func(ctx context.Context, e ctrlevent.DeleteEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-			enqueue(ctx, e.Object, q)
+			enqueue(ctx, e.Object, q, held)
 		},
 		UpdateFunc: func(ctx context.Context, e ctrlevent.UpdateEvent, q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			if len(usage.SecretsOf(e.ObjectNew)) == 0 {
-				enqueue(ctx, e.ObjectOld, q)
+				enqueue(ctx, e.ObjectOld, q, held)
 			}
 		},
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
@@ -41,25 +42,31 @@ func applicationOf(o metav1.Object) string { return o.GetAnnotations()[v1.Annota
 
 // observe finds the managed resources of an application.
 func (r *Reconciler) observe(ctx context.Context, l *life) error {
+	if err := r.list(ctx, l, r.client, client.MatchingFields{indexApplication: l.app.GetName()}); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(l.credentials().Users, func(u v1.UserStatus) bool { return l.object(u) == nil }) {
+		// Much follows from a managed resource that is gone: a cache is not believed.
+		return r.list(ctx, l, r.live, client.MatchingLabels{v1.LabelApplication: v1.Shorten(l.app.GetName(), maxLabel)})
+	}
+	return nil
+}
+
+// list finds the managed resources of an application that a selector leads to.
+func (r *Reconciler) list(ctx context.Context, l *life, from client.Reader, selector client.ListOption) error {
 	l.existing = make(map[string]composed)
 	for _, k := range kinds {
-		items, err := r.list(ctx, k, l.app)
-		if err != nil {
-			return err
+		list := k.list()
+		if err := from.List(ctx, list, client.InNamespace(l.app.GetNamespace()), selector); err != nil {
+			return errors.Wrap(err, "cannot list managed resources")
 		}
-		for _, mg := range items {
-			if belongs(l.app, mg) {
+		for _, mg := range items(list) {
+			if applicationOf(mg) == l.app.GetName() && belongs(l.app, mg) {
 				l.existing[key(mg)] = mg
 			}
 		}
 	}
 	return nil
-}
-
-func (r *Reconciler) list(ctx context.Context, k kind, app *v1.AivenApplication) ([]composed, error) {
-	out := k.list()
-	err := r.client.List(ctx, out, client.InNamespace(app.GetNamespace()), client.MatchingFields{indexApplication: app.GetName()})
-	return items(out), errors.Wrap(err, "cannot list managed resources")
 }
 
 // key tells managed resources of different kinds with one name apart.
@@ -75,9 +82,16 @@ func belongs(app *v1.AivenApplication, mg composed) bool {
 	if metav1.IsControlledBy(mg, app) {
 		return true
 	}
-	return mg.GetLabels()[v1.LabelManagedBy] == v1.ManagedBy && metav1.GetControllerOf(mg) == nil &&
+	return mg.GetLabels()[v1.LabelManagedBy] == v1.ManagedBy && (metav1.GetControllerOf(mg) == nil || ofPredecessor(app, mg)) &&
 		slices.Contains(app.SecretNames(), mg.GetAnnotations()[v1.AnnotationSecret]) &&
 		slices.ContainsFunc(mg.GetOwnerReferences(), isSecret)
+}
+
+// ofPredecessor tells whether the controller of a managed resource was an
+// application of the same name, which is gone: garbage collection has yet to see it.
+func ofPredecessor(app *v1.AivenApplication, mg composed) bool {
+	o := metav1.GetControllerOf(mg)
+	return o != nil && o.Kind == v1.AivenApplicationKind && strings.HasPrefix(o.APIVersion, v1.Group+"/") && o.Name == app.GetName() && o.UID != app.GetUID()
 }
 
 // applyUser makes or changes the managed resource of one desired user, and
@@ -108,7 +122,7 @@ func (r *Reconciler) applyUser(ctx context.Context, l *life, d desiredUser) (com
 	if !ok {
 		return nil, errors.Errorf("cannot copy %T", have)
 	}
-	if err := r.keepHolder(ctx, d, want); err != nil {
+	if err := r.keepHolder(ctx, l.app, d, want); err != nil {
 		return nil, err
 	}
 	overlay(want, d)
@@ -123,13 +137,13 @@ func (r *Reconciler) applyUser(ctx context.Context, l *life, d desiredUser) (com
 
 // keepHolder makes the Secret that held the credentials until now an owner when
 // they are published under another name.
-func (r *Reconciler) keepHolder(ctx context.Context, d desiredUser, mg composed) error {
+func (r *Reconciler) keepHolder(ctx context.Context, app *v1.AivenApplication, d desiredUser, mg composed) error {
 	name := mg.GetAnnotations()[v1.AnnotationSecret]
 	if name == "" || name == d.secretName {
 		return nil
 	}
 	s, err := r.secret(ctx, mg.GetNamespace(), name)
-	if err != nil || s == nil {
+	if err != nil || s == nil || !isPublished(app, s) {
 		return err
 	}
 	meta.AddOwnerReference(mg, secretOwner(name, s.GetUID()))
@@ -146,10 +160,14 @@ func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desi
 	if err := r.live.Get(ctx, client.ObjectKeyFromObject(d.object), have); err != nil {
 		return nil, errors.Wrapf(err, "cannot get %s user", d.label())
 	}
-	if applicationOf(have) != app.GetName() || !belongs(app, have) {
+	switch {
+	case applicationOf(have) == app.GetName() && belongs(app, have):
+		return have, nil
+	case ofPredecessor(app, have):
+		return nil, reasoned(v1.ReasonCreating, "The users of the application that had this name before are being deleted.")
+	default:
 		return nil, reasoned(v1.ReasonSyncFailed, "A managed resource %s exists already and was not made for this application. Rename or delete it.", d.object.GetName())
 	}
-	return have, nil
 }
 
 // reserve gives a new managed resource a username that nobody has, and records

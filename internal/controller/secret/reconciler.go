@@ -83,12 +83,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.cache.Get(ctx, req.NamespacedName, s); err != nil {
 		return reconcile.Result{}, errors.Wrap(client.IgnoreNotFound(err), "cannot get Secret")
 	}
-	if applicationOf(s) == "" {
-		return reconcile.Result{}, nil
-	}
 	if meta.WasDeleted(s) {
 		r.forget(s)
 		return r.revoke(ctx, s)
+	}
+	if applicationOf(s) == "" {
+		return reconcile.Result{}, nil
 	}
 	return r.sweep(ctx, s)
 }

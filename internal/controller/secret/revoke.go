@@ -32,6 +32,15 @@ func (r *Reconciler) revoke(ctx context.Context, s *metav1.PartialObjectMetadata
 	if !slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke) {
 		return reconcile.Result{}, nil
 	}
+	// The cache may show a Secret that is gone, in whose place there is another.
+	is := metadata()
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(s), is); err != nil {
+		return reconcile.Result{}, errors.Wrap(client.IgnoreNotFound(err), "cannot get Secret")
+	}
+	if is.GetUID() != s.GetUID() || !meta.WasDeleted(is) {
+		return reconcile.Result{}, nil
+	}
+	s = is
 	// A managed resource that a cache does not show yet would be left behind.
 	held, err := r.held(ctx, s)
 	if err != nil {
@@ -71,22 +80,34 @@ func (r *Reconciler) revoke(ctx context.Context, s *metav1.PartialObjectMetadata
 	return reconcile.Result{}, nil
 }
 
-// held returns the managed resources whose credentials the Secret holds.
+// held returns the managed resources whose credentials the Secret holds. One of
+// another application only says so: that application names a Secret that is not its own.
 func (r *Reconciler) held(ctx context.Context, s *metav1.PartialObjectMetadata) ([]client.Object, error) {
+	selector := client.MatchingLabels{v1.LabelManagedBy: v1.ManagedBy}
+	if l := s.GetLabels()[v1.LabelApplication]; l != "" {
+		selector[v1.LabelApplication] = l
+	}
 	var out []client.Object
 	for _, empty := range r.lists {
 		l := empty.DeepCopyObject().(client.ObjectList) //nolint:forcetypeassert // A copy of one.
-		if err := r.live.List(ctx, l, client.InNamespace(s.GetNamespace()), client.MatchingLabels{v1.LabelManagedBy: v1.ManagedBy}); err != nil {
+		if err := r.live.List(ctx, l, client.InNamespace(s.GetNamespace()), selector); err != nil {
 			return nil, errors.Wrap(err, "cannot list managed resources")
 		}
 		_ = apimeta.EachListItem(l, func(o runtime.Object) error {
-			if mg, ok := o.(client.Object); ok && slices.Contains(secretsOf(mg), s.GetName()) {
+			if mg, ok := o.(client.Object); ok && holds(s, mg) {
 				out = append(out, mg)
 			}
 			return nil
 		})
 	}
 	return out, nil
+}
+
+func holds(s *metav1.PartialObjectMetadata, mg client.Object) bool {
+	if slices.ContainsFunc(mg.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.UID == s.GetUID() }) {
+		return true
+	}
+	return applicationOf(mg) == applicationOf(s) && slices.Contains(secretsOf(mg), s.GetName())
 }
 
 // secretsOf returns the names of the Secrets that hold the credentials of a

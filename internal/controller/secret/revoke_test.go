@@ -147,10 +147,21 @@ func TestRevoke(t *testing.T) {
 			want:    want{users: []string{"kafka: " + mine}, finalizers: []string{"example.org/audit"}},
 		},
 		"NotPublished": {
-			reason:  "A Secret that no application published holds nothing of ours.",
+			reason:  "A Secret that says of no application holds what it owns alone, and is let go.",
 			secret:  []func(o client.Object){func(o client.Object) { o.SetAnnotations(nil) }},
 			objects: []client.Object{kafka(named(mine))},
-			want:    want{users: []string{"kafka: " + mine}, finalizers: stays},
+			want:    want{users: []string{"kafka: " + mine}, events: []string{revoked}},
+		},
+		"MarksLost": {
+			reason:  "What it owns goes with it all the same.",
+			secret:  []func(o client.Object){func(o client.Object) { o.SetAnnotations(nil) }},
+			objects: []client.Object{kafka(owned(mine))},
+			want:    want{finalizers: stays, result: again},
+		},
+		"ClaimedByAnother": {
+			reason:  "An application that names the Secret of another one by mistake does not lose its users with that.",
+			objects: []client.Object{kafka(named(mine), annotate(v1.AnnotationApplication, "billing"))},
+			want:    want{users: []string{"kafka: " + mine}, events: []string{revoked}},
 		},
 	}
 	for name, tc := range cases {

@@ -142,6 +142,7 @@ func user[T client.Object](mg T, name string, with ...holder) T {
 	mg.SetNamespace(namespace)
 	mg.SetName(name)
 	mg.SetUID(types.UID("uid-of-" + name))
+	annotate(v1.AnnotationApplication, "orders")(mg)
 	mg.SetLabels(map[string]string{v1.LabelManagedBy: v1.ManagedBy})
 	mg.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "aiven.nais.io/v1", Kind: "AivenApplication", Name: "orders", UID: "uid-of-orders"}})
 	for _, w := range with {

@@ -58,7 +58,7 @@ type Dependencies struct {
 
 // Setup adds the controller of published Secrets.
 //
-// The manager's cache of Secrets must select v1.LabelManagedBy, and its cache of
+// The manager's cache of Secrets must select v1.LabelApplication, and its cache of
 // workloads be indexed by janitor.Index.
 func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Dependencies) error {
 	r := &Reconciler{

@@ -9,6 +9,7 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/reconciler/managed"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -72,6 +73,8 @@ func (e *external[T]) service(ctx context.Context, mg T, ref aiven.UserRef) (*ai
 	u, found := s.User(ref.Username)
 	switch {
 	case !found && meta.WasDeleted(mg) && !s.ObservedAt.After(meta.GetExternalCreatePending(mg)):
+	case !found && !meta.WasDeleted(mg) && e.vanished(mg) && mg.GetCondition(xpv2.TypeReady).Reason != v1.ReasonUserVanished:
+		// Much follows from that: it is not believed of one answer.
 	case found && e.incomplete(s, u) && time.Since(s.ObservedAt) > incompleteAge:
 	default:
 		return s, nil
