@@ -86,7 +86,7 @@ type AivenApplicationSpec struct {
 // A RotationSpec says when credentials are replaced. New users are made first,
 // then all of them are published in one write, and the users before stay for a
 // while, so that there is no moment at which a running pod has no access.
-// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.overlap) || duration(self.interval) == duration('0s') || duration(self.overlap) <= duration(self.interval)",message="overlap must not be longer than interval: at most two sets of credentials are valid at a time"
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.overlap) || !self.interval.matches('^([0-9]{1,6}([.][0-9]+)?(ms|s|m|h))+$') || !self.overlap.matches('^([0-9]{1,6}([.][0-9]+)?(ms|s|m|h))+$') || duration(self.interval) == duration('0s') || duration(self.overlap) <= duration(self.interval)",message="overlap must not be longer than interval: at most two sets of credentials are valid at a time"
 type RotationSpec struct {
 	// Interval is the longest time that credentials are in use, such as 720h;
 	// they are replaced at a time of day that differs between applications, up to
@@ -98,7 +98,7 @@ type RotationSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && (duration(self) == duration('0s') || duration(self) >= duration('1h'))",message="interval is a duration such as 720h: 0s to disable rotation by time, else at least 1h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]+)?(ms|s|m|h))+$') && (duration(self) == duration('0s') || duration(self) >= duration('1h'))",message="interval is a duration such as 720h, in h, m and s: 0s to disable rotation by time, else at least 1h"
 	Interval *metav1.Duration `json:"interval,omitempty"`
 
 	// Overlap is how long the credentials before stay valid after new ones are
@@ -109,7 +109,7 @@ type RotationSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="overlap is a duration such as 24h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="overlap is a duration such as 24h, in h, m and s"
 	Overlap *metav1.Duration `json:"overlap,omitempty"`
 
 	// RequestedAt asks for a rotation now, once for each new value. By convention it is the
@@ -403,6 +403,7 @@ type AivenApplicationStatus struct {
 // +kubebuilder:printcolumn:name="ROTATES",type="string",JSONPath=".status.credentials.rotateAt"
 // +kubebuilder:printcolumn:name="EXPIRES",type="string",JSONPath=".spec.expiresAt",priority=1
 // +kubebuilder:printcolumn:name="REVISION",type="integer",JSONPath=".status.credentials.revision",priority=1
+// +kubebuilder:printcolumn:name="ROTATED",type="string",JSONPath=".status.conditions[?(@.type=='Rotated')].reason",priority=1
 // +kubebuilder:printcolumn:name="MESSAGE",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].message",priority=1
 // +kubebuilder:printcolumn:name="AGE",type="date",JSONPath=".metadata.creationTimestamp"
 type AivenApplication struct {

@@ -40,6 +40,9 @@ const defaultPoll = 30 * time.Second
 // go.
 const janitorGrace = 5 * time.Second
 
+// namespace of the provider's records, which holds its token too.
+const namespace = "provider-aiven-system"
+
 // Options of an Environment.
 type Options struct {
 	// Progress is told what is done. Nil is silent.
@@ -182,6 +185,7 @@ func (e *Environment) StartProvider(ctx context.Context) error {
 		"--debug",
 		"--no-leader-election",
 		"--poll="+e.poll.String(),
+		"--namespace="+namespace,
 		"--janitor-grace="+janitorGrace.String(),
 		"--allowed-base-urls="+e.URL,
 		"--metrics-address="+address,

@@ -104,6 +104,7 @@ func WriteSummary(w io.Writer, s Summary) {
 	}
 	fmt.Fprint(w, "Services and users at the simulated Aiven, calls to it, and the provider's metrics:\n")
 	fmt.Fprintf(w, "  curl -s %s/-/state\n  curl -s %s/-/stats\n  curl -s %s\n", s.URL, s.URL, s.MetricsURL)
+	fmt.Fprintf(w, "The provider's log is provider.log beside the kubeconfig. What nothing uses goes after %s here, not 10 minutes.\n", janitorGrace)
 	fmt.Fprintf(w, "\nReady after %s, of which %s from the first manifest on, with %d calls to Aiven for %d users.\n",
 		s.Took.Round(100*time.Millisecond), s.Provisioned.Round(10*time.Millisecond), s.Calls, users(s.Tree))
 }

@@ -223,7 +223,11 @@ func (r *Reconciler) discard(ctx context.Context, l *life, o outcome, wanted ...
 		if o.reason != v1.ReasonAvailable && !gone {
 			continue
 		}
-		if err := r.remove(ctx, l, mg, notWanted); err != nil {
+		why := notWanted
+		if gone {
+			why = "It does not work any more, and another one replaces it"
+		}
+		if err := r.remove(ctx, l, mg, why); err != nil {
 			return failure(err)
 		}
 	}

@@ -34,6 +34,9 @@ const (
 func (r *Reconciler) report(before, app *v1.AivenApplication, o outcome) {
 	r.measure(before, app, o)
 	switch {
+	case o.begun != nil && o.begun.Reason == v1.RotationUserVanished:
+		r.record.Event(app, event.Warning(eventBegun, errors.Errorf("Revision %d is being made, because users were deleted at Aiven: %s", o.begun.Revision, strings.Join(o.begun.Services, ", "))))
+		return
 	case o.begun != nil:
 		r.event(app, eventBegun, fmt.Sprintf("Revision %d is being made: %s", o.begun.Revision, o.begun.Reason))
 		return

@@ -107,8 +107,8 @@ func rotatedCondition(l *life, d revision.Decision, coming []liveUser) xpv2.Cond
 		}
 		return v1.NotRotated(reason, message)
 	case !d.Waits.IsZero():
-		return v1.NotRotated(v1.ReasonWaitingForOverlap, fmt.Sprintf("A revision is due. The users of revision %d stay valid until %s; it is made then.",
-			c.Previous.Revision, d.Waits.UTC().Format(time.RFC3339)))
+		return v1.NotRotated(v1.ReasonWaitingForOverlap, fmt.Sprintf("A revision is due. The users that were replaced stay valid until %s; it is made then.",
+			d.Waits.UTC().Format(time.RFC3339)))
 	case d.DropPrevious || d.Next != nil:
 		return v1.NotRotated(v1.ReasonWaitingForOverlap, "A revision is due. It is made when the users of the one before the present one are deleted at Aiven.")
 	case l.policy.Interval == 0:

@@ -76,7 +76,7 @@ func (r *Reconciler) revoke(ctx context.Context, s *metav1.PartialObjectMetadata
 	if err := r.client.Patch(ctx, want, client.MergeFromWithOptions(s, client.MergeFromWithOptimisticLock{})); client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, errors.Wrap(err, "cannot remove finalizer of Secret")
 	}
-	r.event(s, eventRevoked, "No user is left that only this Secret held")
+	r.event(s, eventRevoked, "No managed resource is left of a user that only this Secret held")
 	return reconcile.Result{}, nil
 }
 
