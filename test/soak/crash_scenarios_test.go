@@ -258,13 +258,6 @@ func (l *life) portraitOfAiven() []string {
 			out = append(out, fmt.Sprintf("Aiven: %s has %v for a user that exists: %t", service, row.Rules, exists))
 		}
 	}
-	ledgers := &corev1.ConfigMapList{}
-	if err := h.Kube.List(l.t.Context(), ledgers, client.InNamespace("default"), client.MatchingLabels{v1.LabelManagedBy: v1.ManagedBy}); err != nil {
-		l.t.Fatal(err)
-	}
-	for i := range ledgers.Items {
-		out = append(out, fmt.Sprintf("ledger %s: %d users", ledgers.Items[i].GetName(), len(ledgers.Items[i].Data)))
-	}
 	return out
 }
 

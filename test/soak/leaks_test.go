@@ -153,6 +153,11 @@ func (w *world) nothingLeft() []string {
 		}
 		out = append(out, namesOf(l)...)
 	}
+	ledgers := &corev1.ConfigMapList{}
+	if err := h.Kube.List(w.t.Context(), ledgers, client.InNamespace("default"), client.MatchingLabels{v1.LabelManagedBy: v1.ManagedBy}); err != nil {
+		return []string{err.Error()}
+	}
+	out = append(out, namesOf(ledgers)...)
 	secrets := &corev1.SecretList{}
 	if err := h.Kube.List(w.t.Context(), secrets); err != nil {
 		return []string{err.Error()}

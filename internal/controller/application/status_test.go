@@ -226,7 +226,7 @@ func TestRotatedCondition(t *testing.T) {
 		"Waits": {
 			reason: "How long a request has to wait is said.",
 			c:      credentials(2, second, previous(1, -time.Hour, first...)), decided: revision.Decision{Waits: noon.Add(23 * time.Hour)},
-			want: v1.NotRotated(v1.ReasonWaitingForOverlap, "A revision is due. The users of revision 1 stay valid until 2026-11-21T11:00:00Z; it is made then."),
+			want: v1.NotRotated(v1.ReasonWaitingForOverlap, "A revision is due. The users that were replaced stay valid until 2026-11-21T11:00:00Z; it is made then."),
 		},
 		"Drops": {
 			reason: "And what for, when it is not for time.",
