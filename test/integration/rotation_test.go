@@ -367,3 +367,90 @@ func TestExpiryWaitsForNobody(t *testing.T) {
 	gone(t, s)
 	te.nobodyLeft()
 }
+
+// TestMadeAgainDuringOverlap: pods that started before the rotation keep their
+// access when the application is deleted and made again.
+func TestMadeAgainDuringOverlap(t *testing.T) {
+	t.Parallel()
+	te := newTenant(t, "again")
+	te.create(te.app("orders"))
+	te.ready("orders")
+	before := te.secret("orders-aiven")
+	te.pod("orders", "orders-aiven", time.Now())
+	te.change("orders", request("one"))
+	te.revision("orders", 2, false)
+	after := te.secret("orders-aiven")
+	te.owned("orders", after)
+	te.delete(te.app("orders"))
+	gone(t, te.app("orders"))
+	te.create(te.app("orders"))
+	te.ready("orders")
+	harness.Eventually(t, "the users before are kept for an overlap", func(ctx context.Context) error {
+		a := te.app("orders")
+		if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(a), a); err != nil {
+			return err
+		}
+		if c := a.Status.Credentials; c == nil || c.Previous == nil || len(c.Previous.Users) != len(c.Users) {
+			return errors.Errorf("credentials: %+v", c)
+		}
+		return nil
+	})
+	te.works(before)
+	if diff := cmp.Diff(after.Data, te.secret("orders-aiven").Data); diff != "" {
+		t.Errorf("the credentials changed: -want, +got:\n%s", diff)
+	}
+}
+
+// TestForeignNames: an application that names Secrets of others by mistake harms
+// neither them nor itself.
+func TestForeignNames(t *testing.T) {
+	t.Parallel()
+	te := newTenant(t, "foreign")
+	te.create(te.app("orders"))
+	te.create(te.app("billing"))
+	te.ready("orders")
+	te.ready("billing")
+	s := te.secret("billing-aiven")
+	te.change("billing", func(a *v1.AivenApplication) { a.Spec.SecretName = "orders-aiven" })
+	te.notReady("billing", v1.ReasonSecretConflict)
+	orders := te.secret("orders-aiven")
+	te.pod("orders", "orders-aiven", time.Now()) // Its users would go with the application.
+	te.delete(te.app("orders"))
+	gone(t, te.app("orders"))
+	te.delete(orders)
+	harness.Eventually(t, "the Secret is gone", func(ctx context.Context) error {
+		o := &corev1.Secret{}
+		if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(orders), o); err != nil || o.GetUID() != orders.GetUID() {
+			return client.IgnoreNotFound(err)
+		}
+		return errors.New("it is there")
+	})
+	te.works(s)
+	te.change("billing", func(a *v1.AivenApplication) { a.Spec.SecretName = s.GetName() })
+	te.ready("billing")
+	te.works(te.secret("billing-aiven"))
+}
+
+// TestRelabelledSecret: labels that other tools use too are theirs to change, and
+// ours to set again.
+func TestRelabelledSecret(t *testing.T) {
+	t.Parallel()
+	te := newTenant(t, "relabel")
+	te.create(te.app("orders"))
+	te.ready("orders")
+	s := te.secret("orders-aiven")
+	changed := s.DeepCopy()
+	changed.Labels[v1.LabelManagedBy] = "Helm"
+	if err := h.Kube.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, "the label is ours again", func(context.Context) error {
+		if l := te.secret("orders-aiven").GetLabels()[v1.LabelManagedBy]; l != v1.ManagedBy {
+			return errors.Errorf("label: %s", l)
+		}
+		return nil
+	})
+	te.ready("orders")
+	te.delete(s)
+	te.revision("orders", 2, true)
+}
