@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (
@@ -97,3 +99,11 @@ func Digest(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])[:hashLength]
 }
+
+// ApplicationOf returns the name of the AivenApplication that an object was
+// composed or published for, empty when there is none.
+func ApplicationOf(o metav1.Object) string { return o.GetAnnotations()[AnnotationApplication] }
+
+// IsSecretOwner tells whether an owner is a Secret. Those of a composed managed
+// resource hold its credentials.
+func IsSecretOwner(o metav1.OwnerReference) bool { return o.Kind == "Secret" && o.APIVersion == "v1" }

@@ -125,7 +125,7 @@ func Decide(in Input, now time.Time) Decision {
 	case c.Previous != nil:
 		d.DropPrevious = true
 	default:
-		d.Next = &v1.NextStatus{Revision: c.Revision + 1, Reason: reason, Since: stamp(now)}
+		d.Next = &v1.NextStatus{Revision: c.Revision + 1, Reason: reason, Since: Stamp(now)}
 	}
 	return d
 }
@@ -142,7 +142,7 @@ func lost(in Input, now time.Time) *v1.NextStatus {
 		next.Services = union(next.Services, services)
 		return next
 	}
-	next := &v1.NextStatus{Revision: c.Revision + 1, Reason: v1.RotationUserVanished, Since: stamp(now), Services: services}
+	next := &v1.NextStatus{Revision: c.Revision + 1, Reason: v1.RotationUserVanished, Since: Stamp(now), Services: services}
 	if c.Next != nil {
 		// Users of that one may have been published, and revoked with the Secret:
 		// their names are not used again.
@@ -213,5 +213,5 @@ func union(a, b []string) []string {
 	return slices.Compact(out)
 }
 
-// stamp cuts a time to what the API stores.
-func stamp(t time.Time) metav1.Time { return metav1.NewTime(t.UTC().Truncate(time.Second)) }
+// Stamp cuts a time to what the API stores, whole seconds in UTC.
+func Stamp(t time.Time) metav1.Time { return metav1.NewTime(t.UTC().Truncate(time.Second)) }

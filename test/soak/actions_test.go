@@ -356,7 +356,7 @@ func (w *world) revoke(s *corev1.Secret) {
 	w.t.Helper()
 	key := client.ObjectKeyFromObject(s)
 	w.revoked[s.GetUID()] = true
-	if app := w.apps[types.NamespacedName{Namespace: s.GetNamespace(), Name: applicationOf(s)}]; app != nil {
+	if app := w.apps[types.NamespacedName{Namespace: s.GetNamespace(), Name: v1.ApplicationOf(s)}]; app != nil {
 		app.lost = true
 	}
 	uid := s.GetUID()

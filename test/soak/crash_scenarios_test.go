@@ -227,7 +227,7 @@ func (l *life) portraitOfSecrets() []string {
 		s := &list.Items[i]
 		out = append(out, fmt.Sprintf("Secret %s: of %v, finalizers %v, deleted %t, keys %v", s.GetName(), ownersIn(s), s.GetFinalizers(), s.GetDeletionTimestamp() != nil, sorted(s.Data)),
 			fmt.Sprintf("Secret %s: labels %v, annotations %v", s.GetName(), sorted(s.GetLabels()), sorted(s.GetAnnotations())))
-		if applicationOf(s) == "" {
+		if v1.ApplicationOf(s) == "" {
 			continue
 		}
 		for _, c := range credentialsIn(s) {

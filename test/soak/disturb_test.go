@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 )
 
@@ -49,7 +50,7 @@ func (w *world) frozen() {
 	w.t.Helper()
 	w.pass(3) // The view is a little behind.
 	for key, s := range w.view.secrets {
-		app := types.NamespacedName{Namespace: key.Namespace, Name: applicationOf(s)}
+		app := types.NamespacedName{Namespace: key.Namespace, Name: v1.ApplicationOf(s)}
 		if s.GetDeletionTimestamp() != nil || s.GetAnnotations()[tamper] != "" || w.expired(key, clock.Now()) || w.ended[app] {
 			continue
 		}

@@ -80,7 +80,7 @@ func (w *world) unmetExpiry(a *v1.AivenApplication) string {
 		return "it has expired, and it has users: " + w.usersOf(a)[0].GetName()
 	}
 	for key, s := range w.view.secrets {
-		if key.Namespace == a.GetNamespace() && applicationOf(s) == a.GetName() {
+		if key.Namespace == a.GetNamespace() && v1.ApplicationOf(s) == a.GetName() {
 			return "it has expired, and there is Secret " + key.Name
 		}
 	}
@@ -174,7 +174,7 @@ func (w *world) unmetPublication(a *v1.AivenApplication) string {
 	}
 	for _, st := range a.Status.Secrets {
 		s := w.view.secrets[types.NamespacedName{Namespace: a.GetNamespace(), Name: st.Name}]
-		if s == nil || s.GetDeletionTimestamp() != nil || applicationOf(s) != a.GetName() || s.GetAnnotations()[v1.AnnotationContentHash] != st.ContentHash {
+		if s == nil || s.GetDeletionTimestamp() != nil || v1.ApplicationOf(s) != a.GetName() || s.GetAnnotations()[v1.AnnotationContentHash] != st.ContentHash {
 			return "Secret " + st.Name + " is not as the status says"
 		}
 		if p := w.unmetSecret(a, s, bySecret[st.Name]); p != "" {
@@ -267,8 +267,6 @@ func accessOf(s section, username string) v1.Access {
 	return "nothing"
 }
 
-func applicationOf(o metav1.Object) string { return o.GetAnnotations()[v1.AnnotationApplication] }
-
 // usersOf returns the managed resources that an application controls.
 func (w *world) usersOf(a *v1.AivenApplication) []managedUser {
 	var out []managedUser
@@ -292,6 +290,6 @@ func (w *world) claim(service, username string) managedUser {
 
 // wanted tells whether an application names a Secret.
 func (w *world) wanted(s *corev1.Secret) bool {
-	app := w.apps[types.NamespacedName{Namespace: s.GetNamespace(), Name: applicationOf(s)}]
+	app := w.apps[types.NamespacedName{Namespace: s.GetNamespace(), Name: v1.ApplicationOf(s)}]
 	return app != nil && !app.want.Expired(clock.Now()) && slices.Contains(app.want.SecretNames(), s.GetName())
 }

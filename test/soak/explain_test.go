@@ -18,6 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 )
 
 // told is how many of the last actions are told, and of the log how many lines.
@@ -96,7 +98,7 @@ func (w *world) describe(b *strings.Builder, namespace, name string) {
 	}
 	for _, k := range slices.Sorted(maps.Keys(w.view.users)) {
 		mg := w.view.users[k]
-		if mg.GetNamespace() != namespace || applicationOf(mg) != name {
+		if mg.GetNamespace() != namespace || v1.ApplicationOf(mg) != name {
 			continue
 		}
 		_, exists := h.Sim.User(project, mg.GetServiceUserParameters().ServiceName, meta.GetExternalName(mg))
@@ -105,7 +107,7 @@ func (w *world) describe(b *strings.Builder, namespace, name string) {
 			owners(mg), ready.Status, ready.Reason, mg.GetCondition(xpv2.TypeSynced).Message, mg.GetAnnotations())
 	}
 	for key, s := range w.view.secrets {
-		if key.Namespace == namespace && applicationOf(s) == name {
+		if key.Namespace == namespace && v1.ApplicationOf(s) == name {
 			var users []string
 			for _, c := range credentialsIn(s) {
 				users = append(users, c.username)

@@ -146,7 +146,7 @@ func (l *life) losses() (deleted, vanished []string) {
 
 // secretDeleted tells whether a Secret was published and somebody deleted it.
 func (l *life) secretDeleted(name string) bool {
-	if !slices.ContainsFunc(l.app.Status.Secrets, func(s v1.SecretStatus) bool { return s.Name == name }) {
+	if !l.app.Published(name) {
 		return false
 	}
 	s := l.secrets[name]
@@ -265,11 +265,11 @@ func (l *life) strays(wanted ...[]desiredUser) []composed {
 func (l *life) settle(users []liveUser, at, now time.Time) *v1.CredentialsStatus {
 	old := l.credentials()
 	c := old.DeepCopy()
-	stamp := metav1.NewTime(at.UTC().Truncate(time.Second))
+	stamp := revision.Stamp(at)
 	replacedAt := stamp
 	if old.Next == nil {
 		// What a section leaves that goes may not have changed any Secret.
-		replacedAt = metav1.NewTime(now.UTC().Truncate(time.Second))
+		replacedAt = revision.Stamp(now)
 	}
 	c.Users = usersStatus(users)
 	c.NotAfter = firstEnd(users)
@@ -310,7 +310,7 @@ func (l *life) forgotten(old *v1.CredentialsStatus, users []v1.UserStatus) []v1.
 		mg := l.existing[k]
 		s := sectionOf(mg)
 		u := v1.UserStatus{Service: s.id(), Project: s.target.project, ServiceName: s.target.service, Username: meta.GetExternalName(mg), Revision: revisionOf(mg)}
-		if meta.WasDeleted(mg) || !slices.ContainsFunc(mg.GetOwnerReferences(), isSecret) || readyOf(mg).Reason == v1.ReasonUserVanished || lost(old.Next, u.Service) ||
+		if meta.WasDeleted(mg) || !slices.ContainsFunc(mg.GetOwnerReferences(), v1.IsSecretOwner) || readyOf(mg).Reason == v1.ReasonUserVanished || lost(old.Next, u.Service) ||
 			slices.ContainsFunc(users, sameUser(u)) || slices.ContainsFunc(old.Users, sameUser(u)) || old.Previous != nil && slices.ContainsFunc(old.Previous.Users, sameUser(u)) {
 			continue
 		}

@@ -62,7 +62,7 @@ func (r *Reconciler) publishAll(ctx context.Context, l *life, users []liveUser) 
 	l.app.Status.Credentials = c
 	l.app.Status.Secrets = secretsStatus(out)
 
-	o := outcome{reason: v1.ReasonAvailable, message: notes(users), look: trust.look, revision: c.Revision}
+	o := outcome{reason: v1.ReasonAvailable, message: notes(users), look: trust.look}
 	if before.Next != nil && c.Next == nil {
 		o.completed = before.Next
 	}
@@ -166,16 +166,15 @@ func (r *Reconciler) disown(ctx context.Context, s *corev1.Secret) error {
 // wrote for an application of the same name is taken over.
 func mayWrite(app *v1.AivenApplication, s *corev1.Secret) error {
 	l := s.GetLabels()
-	ours := metav1.IsControlledBy(s, app) || l[v1.LabelManagedBy] == v1.ManagedBy && applicationOf(s) == app.GetName()
+	ours := metav1.IsControlledBy(s, app) || l[v1.LabelManagedBy] == v1.ManagedBy && v1.ApplicationOf(s) == app.GetName()
 	aivenators := l[v1.LabelManagedBy] == "" && l[v1.LabelType] == v1.SecretType && (l[v1.LabelApp] == app.GetName() || ownedByName(app, s))
 	owner := metav1.GetControllerOf(s)
 	if owner != nil && owner.UID != app.GetUID() && (!aivenators || owner.Kind != v1.AivenApplicationKind) {
 		ours, aivenators = false, false
 	}
 	// One that lost all its marks is still the one that we published.
-	remembered := owner == nil && slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke) &&
-		slices.ContainsFunc(app.Status.Secrets, func(p v1.SecretStatus) bool { return p.Name == s.GetName() })
-	if ours || aivenators || remembered && (applicationOf(s) == "" || applicationOf(s) == app.GetName()) {
+	remembered := owner == nil && slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke) && app.Published(s.GetName())
+	if ours || aivenators || remembered && (v1.ApplicationOf(s) == "" || v1.ApplicationOf(s) == app.GetName()) {
 		return nil
 	}
 	return reasoned(v1.ReasonSecretConflict, "Secret %s exists already and does not belong to this application; it is not touched. Choose another secretName, or delete the Secret if nobody needs it.", s.GetName())
@@ -279,7 +278,7 @@ func (r *Reconciler) handOver(ctx context.Context, l *life, users []liveUser, se
 		}
 		// A Secret of that name that was deleted holds nothing any more.
 		changed.SetOwnerReferences(append(slices.DeleteFunc(changed.GetOwnerReferences(), func(o metav1.OwnerReference) bool {
-			return isSecret(o) && o.Name == u.secretName
+			return v1.IsSecretOwner(o) && o.Name == u.secretName
 		}), secretOwner(u.secretName, secrets[i].uid)))
 		if err := r.client.Patch(ctx, changed, client.MergeFromWithOptions(u.mg, client.MergeFromWithOptimisticLock{})); err != nil {
 			return look, errors.Wrap(err, "cannot hand a managed resource over to its Secret")
@@ -310,7 +309,7 @@ func (r *Reconciler) withdraw(ctx context.Context, app *v1.AivenApplication) err
 	}
 	for i := range l.Items {
 		s := &l.Items[i]
-		if applicationOf(s) != app.GetName() || meta.WasDeleted(s) {
+		if v1.ApplicationOf(s) != app.GetName() || meta.WasDeleted(s) {
 			continue
 		}
 		uid := s.GetUID()

@@ -158,7 +158,7 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 		o = failure(err)
 	}
 	o.again = o.again || again
-	o.finish(l, d, r.now())
+	o.finish(l, r.now())
 	return o
 }
 

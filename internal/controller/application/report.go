@@ -41,11 +41,7 @@ func (r *Reconciler) report(before, app *v1.AivenApplication, o outcome) {
 		r.event(app, eventBegun, fmt.Sprintf("Revision %d is being made: %s", o.begun.Revision, o.begun.Reason))
 		return
 	case o.completed != nil:
-		var names []string
-		for _, s := range app.Status.Secrets {
-			names = append(names, s.Name)
-		}
-		r.event(app, eventRotated, fmt.Sprintf("Published revision %d in %s: %s", o.completed.Revision, strings.Join(names, ", "), o.completed.Reason))
+		r.event(app, eventRotated, fmt.Sprintf("Published revision %d in %s: %s", o.completed.Revision, strings.Join(app.PublishedNames(), ", "), o.completed.Reason))
 	default:
 		for _, name := range o.published {
 			r.event(app, eventPublished, "Published Secret "+name)

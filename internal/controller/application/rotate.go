@@ -140,8 +140,8 @@ func (r *Reconciler) retire(ctx context.Context, l *life, d revision.Decision, o
 // have been started with what it held before the supplied time.
 func (r *Reconciler) holders(ctx context.Context, app *v1.AivenApplication, since time.Time) ([]string, error) {
 	var out []string
-	for _, s := range app.Status.Secrets {
-		uses, err := r.workloads.Using(ctx, app.GetNamespace(), s.Name)
+	for _, name := range app.PublishedNames() {
+		uses, err := r.workloads.Using(ctx, app.GetNamespace(), name)
 		if err != nil {
 			return nil, errors.Wrap(err, "cannot find out who uses the Secret")
 		}
@@ -187,7 +187,7 @@ func (r *Reconciler) remove(ctx context.Context, l *life, mg composed, why strin
 func (r *Reconciler) heldElsewhere(ctx context.Context, app *v1.AivenApplication, mg composed) (*metav1.OwnerReference, error) {
 	wanted := app.SecretNames()
 	for _, o := range mg.GetOwnerReferences() {
-		if !isSecret(o) || slices.Contains(wanted, o.Name) {
+		if !v1.IsSecretOwner(o) || slices.Contains(wanted, o.Name) {
 			continue
 		}
 		s, err := r.secret(ctx, mg.GetNamespace(), o.Name)
@@ -251,11 +251,8 @@ func (r *Reconciler) acknowledge(ctx context.Context, l *life, users []liveUser,
 // isPublished tells whether a Secret was published for an application of that
 // name.
 func isPublished(app *v1.AivenApplication, s *corev1.Secret) bool {
-	return applicationOf(s) == app.GetName() && slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke)
+	return v1.ApplicationOf(s) == app.GetName() && slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke)
 }
-
-// isSecret tells whether an owner is a Secret.
-func isSecret(o metav1.OwnerReference) bool { return o.Kind == "Secret" && o.APIVersion == "v1" }
 
 func secretOwner(name string, uid types.UID) metav1.OwnerReference {
 	return metav1.OwnerReference{APIVersion: "v1", Kind: "Secret", Name: name, UID: uid}

@@ -87,7 +87,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		Watches(&v1alpha1.ProviderConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	for _, k := range kinds {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, k.new(), indexApplication, func(o client.Object) []string {
-			if n := applicationOf(o); n != "" {
+			if n := v1.ApplicationOf(o); n != "" {
 				return []string{n}
 			}
 			return nil
@@ -105,7 +105,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 
 // toApplication maps what was composed or published to its application.
 func toApplication(_ context.Context, o client.Object) []reconcile.Request {
-	name := applicationOf(o)
+	name := v1.ApplicationOf(o)
 	if name == "" {
 		return nil
 	}
@@ -123,7 +123,7 @@ func (r *Reconciler) pods(secrets client.Reader) handler.EventHandler {
 				continue // Not ours.
 			}
 			app := &v1.AivenApplication{}
-			key := types.NamespacedName{Namespace: pod.GetNamespace(), Name: applicationOf(s)}
+			key := types.NamespacedName{Namespace: pod.GetNamespace(), Name: v1.ApplicationOf(s)}
 			if r.client.Get(ctx, key, app) == nil && matters(app.Status, name) {
 				q.Add(reconcile.Request{NamespacedName: key})
 			}

@@ -35,10 +35,9 @@ type outcome struct {
 
 	// begun is a revision that was put on record, and nothing else was done.
 	begun *v1.NextStatus
-	// completed is a revision that was published, revision the number of the
-	// published one, and published are the Secrets that were written.
+	// completed is a revision that was published, and published are the Secrets
+	// that were written.
 	completed *v1.NextStatus
-	revision  int64
 	published []string
 	// coming are the users of a revision in the making.
 	coming []liveUser
@@ -50,20 +49,18 @@ type outcome struct {
 }
 
 // finish adds what time brings.
-func (o *outcome) finish(l *life, d revision.Decision, now time.Time) {
+func (o *outcome) finish(l *life, now time.Time) {
 	c := l.credentials()
-	if o.completed != nil || c.RotateAt == nil || (d.DropPrevious || !d.Waits.IsZero()) && c.Previous == nil {
-		// The decision was about what was published, or alive, before.
-		in := l.input()
-		in.Deleted, in.Vanished = nil, nil
-		d = revision.Decide(in, now)
-		o.again = o.again || begins(l.app.Status.Credentials, d.Next)
-	}
+	// What was decided before was about what was published, and alive, then.
+	in := l.input()
+	in.Deleted, in.Vanished = nil, nil
+	d := revision.Decide(in, now)
+	o.again = o.again || begins(l.app.Status.Credentials, d.Next)
 	o.rotation = d
 	if l.app.Status.Credentials != nil && c.IssuedAt != nil {
 		c.RotateAt = nil
 		if !d.Due.IsZero() {
-			at := metav1.NewTime(d.Due.UTC().Truncate(time.Second))
+			at := revision.Stamp(d.Due)
 			c.RotateAt = &at
 		}
 	}
@@ -180,7 +177,7 @@ func (o *outcome) setSynchronized(app *v1.AivenApplication, now time.Time) {
 	if app.Status.SynchronizationHash == hash && app.Status.SynchronizedGeneration == app.GetGeneration() {
 		return
 	}
-	at := metav1.NewTime(now.UTC().Truncate(time.Second))
+	at := revision.Stamp(now)
 	app.Status.SynchronizationHash, app.Status.SynchronizationTime, app.Status.SynchronizedGeneration = hash, &at, app.GetGeneration()
 }
 

@@ -41,12 +41,9 @@ func TestFinish(t *testing.T) {
 		rotated, expiring string
 	}
 	cases := map[string]struct {
-		reason string
-		c      *v1.CredentialsStatus
-		change func(l *life)
-		// decided is what was decided about the life before it was applied, and that
-		// about the life as it is without.
-		decided *revision.Decision
+		reason  string
+		c       *v1.CredentialsStatus
+		change  func(l *life)
 		outcome outcome
 		want    want
 	}{
@@ -61,8 +58,8 @@ func TestFinish(t *testing.T) {
 		},
 		"Issued": {
 			reason: "The first publication was not there when it was decided, and says when it is rotated.",
-			c:      credentials(1, first, issuedAt(0)), decided: &revision.Decision{},
-			want: want{rotateAt: scheduled(0), look: scheduled(0).Time, rotated: upToDate, expiring: none},
+			c:      credentials(1, first, issuedAt(0)),
+			want:   want{rotateAt: scheduled(0), look: scheduled(0).Time, rotated: upToDate, expiring: none},
 		},
 		"Later": {
 			reason: "It stays so.",
@@ -71,16 +68,13 @@ func TestFinish(t *testing.T) {
 		},
 		"NothingToWaitFor": {
 			reason: "A revision that had to wait is looked at again at once when nothing is left to wait for.",
-			c:      credentials(2, second, overdue), decided: &revision.Decision{Waits: noon.Add(time.Hour), Due: scheduled(-31 * day).Time, DueReason: v1.RotationScheduled},
+			c:      credentials(2, second, overdue),
 			change: func(l *life) { l.credentials().IssuedAt = new(at(-31 * day)) },
 			want:   want{rotateAt: scheduled(-31 * day), again: true, rotated: waits, expiring: none},
 		},
 		"Completed": {
-			reason: "A revision that was completed has a time of its own, not that of the one before.",
-			c:      credentials(2, second, issuedAt(0), rotateAt(scheduled(-30*day)), previous(1, 0, first...)),
-			decided: &revision.Decision{
-				Next: &v1.NextStatus{Revision: 2, Reason: v1.RotationScheduled}, Due: scheduled(-30 * day).Time, DueReason: v1.RotationScheduled,
-			},
+			reason:  "A revision that was completed has a time of its own, not that of the one before.",
+			c:       credentials(2, second, issuedAt(0), rotateAt(scheduled(-30*day)), previous(1, 0, first...)),
 			outcome: outcome{completed: &v1.NextStatus{Revision: 2, Reason: v1.RotationScheduled}},
 			want:    want{rotateAt: scheduled(0), look: noon.Add(day), rotated: upToDate, expiring: none},
 		},
@@ -134,17 +128,17 @@ func TestFinish(t *testing.T) {
 		},
 		"Dropped": {
 			reason: "When what a due revision waited for is gone it is begun at once.",
-			c:      credentials(2, second, issuedAt(-31*day), overdue), decided: &revision.Decision{DropPrevious: true},
-			want: want{rotateAt: scheduled(-31 * day), again: true, rotated: waits, expiring: none},
+			c:      credentials(2, second, issuedAt(-31*day), overdue),
+			want:   want{rotateAt: scheduled(-31 * day), again: true, rotated: waits, expiring: none},
 		},
 		"DroppedForNothing": {
 			reason: "Unless it is not due any more.",
-			c:      credentials(2, second, rotates), decided: &revision.Decision{DropPrevious: true},
-			want: want{rotateAt: scheduled(-10 * day), look: scheduled(-10 * day).Time, rotated: upToDate, expiring: none},
+			c:      credentials(2, second, rotates),
+			want:   want{rotateAt: scheduled(-10 * day), look: scheduled(-10 * day).Time, rotated: upToDate, expiring: none},
 		},
 		"LostMeanwhile": {
 			reason: "What was lost is for the next look, which sees it as it is then: not all that is gone now was lost.",
-			c:      credentials(1, first), change: func(l *life) { clear(l.existing) }, decided: &revision.Decision{},
+			c:      credentials(1, first), change: func(l *life) { clear(l.existing) },
 			want: want{rotateAt: scheduled(-10 * day), look: scheduled(-10 * day).Time, rotated: upToDate, expiring: none},
 		},
 		"Expires": {
@@ -174,12 +168,8 @@ func TestFinish(t *testing.T) {
 			if tc.change != nil {
 				tc.change(l)
 			}
-			d := revision.Decide(l.input(), noon)
-			if tc.decided != nil {
-				d = *tc.decided
-			}
 			o := tc.outcome
-			o.finish(l, d, noon)
+			o.finish(l, noon)
 			got := want{l.credentials().RotateAt, o.again, o.look, string(o.rotated.Reason), string(o.expiring.Reason)}
 			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(want{})); diff != "" {
 				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)

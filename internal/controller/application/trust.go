@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/revision"
 )
 
 // A trust is which CA certificates the Secrets of an application hold. When a
@@ -56,7 +57,7 @@ func newTrust(l *life, parts []connection.Part, projects []string, now time.Time
 		case is:
 			a.Until = nil
 		case a.Until == nil:
-			until := metav1.NewTime(now.UTC().Add(l.policy.Overlap).Truncate(time.Second))
+			until := revision.Stamp(now.Add(l.policy.Overlap))
 			a.Until = &until
 		case !now.Before(a.Until.Time) && c.Previous == nil && (a.Project != certified || c.IssuedAt.After(changed)):
 			continue
@@ -102,7 +103,7 @@ func (t *trust) remember(issued metav1.Time) []v1.AuthorityStatus {
 		if a.Since.IsZero() {
 			a.Since = issued
 			if !t.since.IsZero() {
-				a.Since = metav1.NewTime(t.since.UTC().Truncate(time.Second))
+				a.Since = revision.Stamp(t.since)
 			}
 		}
 		out = append(out, a)

@@ -36,10 +36,6 @@ const maxAttempts = 1000
 // service.
 const reservePatience = 2 * time.Second
 
-// applicationOf returns the name of the application that an object was composed
-// or published for.
-func applicationOf(o metav1.Object) string { return o.GetAnnotations()[v1.AnnotationApplication] }
-
 // observe finds the managed resources of an application.
 func (r *Reconciler) observe(ctx context.Context, l *life) error {
 	if err := r.list(ctx, l, r.client, client.MatchingFields{indexApplication: l.app.GetName()}); err != nil {
@@ -61,7 +57,7 @@ func (r *Reconciler) list(ctx context.Context, l *life, from client.Reader, sele
 			return errors.Wrap(err, "cannot list managed resources")
 		}
 		for _, mg := range items(list) {
-			if applicationOf(mg) == l.app.GetName() && belongs(l.app, mg) {
+			if v1.ApplicationOf(mg) == l.app.GetName() && belongs(l.app, mg) {
 				l.existing[key(mg)] = mg
 			}
 		}
@@ -84,7 +80,7 @@ func belongs(app *v1.AivenApplication, mg composed) bool {
 	}
 	return mg.GetLabels()[v1.LabelManagedBy] == v1.ManagedBy && (metav1.GetControllerOf(mg) == nil || ofPredecessor(app, mg)) &&
 		slices.Contains(app.SecretNames(), mg.GetAnnotations()[v1.AnnotationSecret]) &&
-		slices.ContainsFunc(mg.GetOwnerReferences(), isSecret)
+		slices.ContainsFunc(mg.GetOwnerReferences(), v1.IsSecretOwner)
 }
 
 // ofPredecessor tells whether the controller of a managed resource was an
@@ -127,7 +123,7 @@ func (r *Reconciler) applyUser(ctx context.Context, l *life, d desiredUser) (com
 	}
 	overlay(want, d)
 	want.SetWriteConnectionSecretToReference(d.object.GetWriteConnectionSecretToReference())
-	want.SetOwnerReferences(append([]metav1.OwnerReference{owner}, slices.DeleteFunc(want.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return !isSecret(o) })...))
+	want.SetOwnerReferences(append([]metav1.OwnerReference{owner}, slices.DeleteFunc(want.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return !v1.IsSecretOwner(o) })...))
 	r.rename(l.app, d, want)
 	if equality.Semantic.DeepEqual(have, want) {
 		return have, nil
@@ -161,7 +157,7 @@ func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desi
 		return nil, errors.Wrapf(err, "cannot get %s user", d.label())
 	}
 	switch {
-	case applicationOf(have) == app.GetName() && belongs(app, have):
+	case v1.ApplicationOf(have) == app.GetName() && belongs(app, have):
 		return have, nil
 	case ofPredecessor(app, have):
 		return nil, reasoned(v1.ReasonCreating, "The users of the application that had this name before are being deleted.")

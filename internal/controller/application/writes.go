@@ -10,6 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 )
 
 // writes know which versions of Secrets are our own, so that the events of our
@@ -105,7 +107,7 @@ func (w *writes) others() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e ctrlevent.CreateEvent) bool { return !w.own(e.Object) },
 		UpdateFunc: func(e ctrlevent.UpdateEvent) bool {
-			if applicationOf(e.ObjectOld) != applicationOf(e.ObjectNew) {
+			if v1.ApplicationOf(e.ObjectOld) != v1.ApplicationOf(e.ObjectNew) {
 				return true // One of our applications took it from another.
 			}
 			return e.ObjectOld.GetResourceVersion() != e.ObjectNew.GetResourceVersion() && !w.own(e.ObjectNew)

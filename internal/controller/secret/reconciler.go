@@ -87,7 +87,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		r.forget(s)
 		return r.revoke(ctx, s)
 	}
-	if applicationOf(s) == "" {
+	if v1.ApplicationOf(s) == "" {
 		return reconcile.Result{}, nil
 	}
 	return r.sweep(ctx, s)
@@ -136,7 +136,7 @@ func (r *Reconciler) state(ctx context.Context, reader client.Reader, s *metav1.
 	a := s.GetAnnotations()
 	out := janitor.Secret{Protected: a[v1.AnnotationProtected] == "true", ExpiresAt: parse(a[v1.AnnotationExpiresAt]), UnusedSince: parse(a[v1.AnnotationUnusedSince])}
 	app := &v1.AivenApplication{}
-	err := reader.Get(ctx, types.NamespacedName{Namespace: s.GetNamespace(), Name: applicationOf(s)}, app)
+	err := reader.Get(ctx, types.NamespacedName{Namespace: s.GetNamespace(), Name: v1.ApplicationOf(s)}, app)
 	switch {
 	case kerrors.IsNotFound(err):
 	case err != nil:
@@ -159,8 +159,7 @@ func (r *Reconciler) state(ctx context.Context, reader client.Reader, s *metav1.
 // wants tells whether an application names the Secret, or has not published
 // another in its place yet.
 func wants(app *v1.AivenApplication, name string) bool {
-	return slices.Contains(app.SecretNames(), name) ||
-		slices.ContainsFunc(app.Status.Secrets, func(s v1.SecretStatus) bool { return s.Name == name })
+	return slices.Contains(app.SecretNames(), name) || app.Published(name)
 }
 
 // mark notes since when nobody needs the Secret, or that somebody does.
@@ -229,8 +228,6 @@ func secretOf(s *metav1.PartialObjectMetadata) *corev1.Secret {
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.GetNamespace(), Name: s.GetName(), UID: s.GetUID(), ResourceVersion: s.GetResourceVersion()},
 	}
 }
-
-func applicationOf(o metav1.Object) string { return o.GetAnnotations()[v1.AnnotationApplication] }
 
 // parse returns a time of an annotation, zero when there is none.
 func parse(s string) time.Time {

@@ -107,7 +107,7 @@ func holds(s *metav1.PartialObjectMetadata, mg client.Object) bool {
 	if slices.ContainsFunc(mg.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.UID == s.GetUID() }) {
 		return true
 	}
-	return applicationOf(mg) == applicationOf(s) && slices.Contains(secretsOf(mg), s.GetName())
+	return v1.ApplicationOf(mg) == v1.ApplicationOf(s) && slices.Contains(secretsOf(mg), s.GetName())
 }
 
 // secretsOf returns the names of the Secrets that hold the credentials of a
@@ -118,7 +118,7 @@ func secretsOf(mg client.Object) []string {
 		out = append(out, n)
 	}
 	for _, o := range mg.GetOwnerReferences() {
-		if o.Kind == "Secret" && o.APIVersion == "v1" && !slices.Contains(out, o.Name) {
+		if v1.IsSecretOwner(o) && !slices.Contains(out, o.Name) {
 			out = append(out, o.Name)
 		}
 	}
@@ -138,7 +138,7 @@ func (r *Reconciler) otherHolders(ctx context.Context, s *metav1.PartialObjectMe
 		if client.IgnoreNotFound(err) != nil {
 			return nil, errors.Wrap(err, "cannot get Secret")
 		}
-		if err == nil && !isSuccessor(o, mg) && !meta.WasDeleted(o) && applicationOf(o) == applicationOf(s) {
+		if err == nil && !isSuccessor(o, mg) && !meta.WasDeleted(o) && v1.ApplicationOf(o) == v1.ApplicationOf(s) {
 			out = append(out, name)
 		}
 	}
@@ -150,7 +150,7 @@ func (r *Reconciler) otherHolders(ctx context.Context, s *metav1.PartialObjectMe
 func isSuccessor(s *metav1.PartialObjectMetadata, mg client.Object) bool {
 	named := false
 	for _, o := range mg.GetOwnerReferences() {
-		if o.Kind != "Secret" || o.Name != s.GetName() {
+		if !v1.IsSecretOwner(o) || o.Name != s.GetName() {
 			continue
 		}
 		if o.UID == s.GetUID() {

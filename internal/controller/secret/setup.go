@@ -11,7 +11,6 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -68,7 +67,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		log:    o.Logger.WithValues("controller", controllerName),
 		said:   make(map[types.UID]string),
 	}
-	if err := mgr.GetFieldIndexer().IndexField(ctx, metadata(), indexApplication, func(s client.Object) []string { return []string{applicationOf(s)} }); err != nil {
+	if err := mgr.GetFieldIndexer().IndexField(ctx, metadata(), indexApplication, func(s client.Object) []string { return []string{v1.ApplicationOf(s)} }); err != nil {
 		return errors.Wrap(err, "cannot index Secrets by application")
 	}
 	opts := o.ForControllerRuntime()
@@ -116,17 +115,9 @@ func wantsChanged() predicate.Predicate {
 			is, ok2 := e.ObjectNew.(*v1.AivenApplication)
 			return ok1 && ok2 && (was.GetGeneration() != is.GetGeneration() ||
 				was.GetDeletionTimestamp().IsZero() != is.GetDeletionTimestamp().IsZero() ||
-				!equality.Semantic.DeepEqual(names(was), names(is)))
+				!slices.Equal(was.PublishedNames(), is.PublishedNames()))
 		},
 	}
-}
-
-func names(app *v1.AivenApplication) []string {
-	out := make([]string, 0, len(app.Status.Secrets))
-	for _, s := range app.Status.Secrets {
-		out = append(out, s.Name)
-	}
-	return out
 }
 
 // usesChanged enqueues the Secrets that a workload begins or ceases to refer to.
