@@ -78,6 +78,16 @@ type AivenApplicationSpec struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self.kind in ['ClusterProviderConfig', 'ProviderConfig'] && size(self.name) > 0",message="providerConfigRef needs kind ClusterProviderConfig or ProviderConfig, and a name"
 	ProviderConfigRef *xpv2.ProviderConfigReference `json:"providerConfigRef,omitempty"`
+
+	// AuthSecretRef is the key of a Secret of this namespace that holds an Aiven
+	// token for this application alone, which is used instead of that of the
+	// configuration. What else the configuration says holds all the same: project,
+	// pools, names, limits, base URL; its grants do not, since it is not its token
+	// that is used. A changed token is used within seconds. The Secret is kept as long as users
+	// need it to be deleted at Aiven. Default: the token of the configuration.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="size(self.name) > 0 && size(self.key) > 0",message="authSecretRef needs the name and the key of a Secret of this namespace"
+	AuthSecretRef *xpv2.LocalSecretKeySelector `json:"authSecretRef,omitempty"`
 }
 
 // A RotationSpec says when credentials are replaced. New users are made first,
@@ -127,12 +137,61 @@ type KafkaSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	Pool string `json:"pool"`
 
+	// ACL grants access to topics, for those who have nothing else that writes
+	// Kafka ACLs. Each entry becomes one entry in the ACL of the Kafka service, for
+	// all users that the application has and will have, so that a rotation changes
+	// nothing in it. It may be changed at any time. Entries that others wrote are
+	// never touched, also where they grant the same. A topic is refused with reason NotAllowed unless
+	// kafkaPools[].topics of the configuration allow it. Default: none; what the
+	// users may do is then up to others.
+	// +optional
+	// +listType=map
+	// +listMapKey=topic
+	// +kubebuilder:validation:MaxItems=128
+	ACL []KafkaTopicAccess `json:"acl,omitempty"`
+
+	// SchemaRegistry grants access to subjects of the schema registry, as acl does
+	// to topics. Subjects are allowed by kafkaPools[].subjects of the
+	// configuration.
+	// +optional
+	// +listType=map
+	// +listMapKey=subject
+	// +kubebuilder:validation:MaxItems=128
+	SchemaRegistry []KafkaSubjectAccess `json:"schemaRegistry,omitempty"`
+
 	// SecretName puts the Kafka credentials into a Secret of this name instead
 	// of spec.secretName. Sections that name the same Secret share it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a Secret's name has lower case letters, digits and '-', and starts and ends with a letter or digit"
 	SecretName string `json:"secretName,omitempty"`
+}
+
+// KafkaTopicAccess is access to the topics of one name or pattern.
+type KafkaTopicAccess struct {
+	// Topic is a name, or a pattern in which * stands for any characters and ? for
+	// one.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=249
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9._*?-]+$')",message="a topic's name has letters, digits, '.', '_' and '-', and may hold the wildcards '*' and '?'"
+	Topic string `json:"topic"`
+
+	// Access to these topics: read, write, readwrite or admin. Consumer groups are implied.
+	Access Access `json:"access"`
+}
+
+// KafkaSubjectAccess is access to the subjects of one name or pattern.
+type KafkaSubjectAccess struct {
+	// Subject is a name, such as "orders-value", or a pattern in which * stands
+	// for any characters and ? for one.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=241
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9._*?-]+$')",message="a subject's name has letters, digits, '.', '_' and '-', and may hold the wildcards '*' and '?'"
+	Subject string `json:"subject"`
+
+	// Access to these subjects: read, or write, which includes read.
+	// +kubebuilder:validation:Enum=read;write
+	Access Access `json:"access"`
 }
 
 // An OpenSearchSpec asks for a user of an OpenSearch instance.

@@ -20,6 +20,10 @@ const (
 	// will be done about it unless somebody acts.
 	TypeExpiring xpv2.ConditionType = "Expiring"
 
+	// TypeQuotaAvailable is True when every service has room for the users that
+	// the application needs.
+	TypeQuotaAvailable xpv2.ConditionType = "QuotaAvailable"
+
 	// TypeSucceeded is True when the last attempt succeeded. Kept for aivenator.
 	TypeSucceeded xpv2.ConditionType = "Succeeded"
 	// TypeAivenFailure is True while Aiven refuses or does not answer. Kept for
@@ -47,6 +51,15 @@ const (
 	// ReasonInvalidConfiguration: the configuration lacks something this
 	// application needs.
 	ReasonInvalidConfiguration xpv2.ConditionReason = "InvalidConfiguration"
+	// ReasonNotAllowed: the configuration does not grant what is asked for; the
+	// message names the rule.
+	ReasonNotAllowed xpv2.ConditionReason = "NotAllowed"
+	// ReasonNameConflict: the usernames of another application, which was there
+	// before, have the same pattern.
+	ReasonNameConflict xpv2.ConditionReason = "NameConflict"
+	// ReasonInstanceNotReady: the configuration requires an OpenSearch or Valkey
+	// object of aiven.io in the namespace, and there is none that is RUNNING.
+	ReasonInstanceNotReady xpv2.ConditionReason = "InstanceNotReady"
 	// ReasonServiceNotFound: Aiven knows no such service.
 	ReasonServiceNotFound xpv2.ConditionReason = "ServiceNotFound"
 	// ReasonServiceNotRunning: the service is powered off or being rebuilt.
@@ -105,6 +118,16 @@ const (
 	ReasonCertificateEnded xpv2.ConditionReason = "CertificateEnded"
 )
 
+// Reasons of the condition QuotaAvailable, beside ReasonQuotaExceeded. They are
+// API.
+const (
+	// ReasonWithinLimit: there is room below the limit that the configuration
+	// names.
+	ReasonWithinLimit xpv2.ConditionReason = "WithinLimit"
+	// ReasonNoLimit: the configuration names no limit, and Aiven refused no user.
+	ReasonNoLimit xpv2.ConditionReason = "NoLimit"
+)
+
 // Ready returns a Ready condition that is True.
 func Ready() xpv2.Condition {
 	return condition(xpv2.TypeReady, corev1.ConditionTrue, ReasonAvailable, "")
@@ -125,6 +148,15 @@ func Rotated(r xpv2.ConditionReason) xpv2.Condition {
 // published yet.
 func NotRotated(r xpv2.ConditionReason, message string) xpv2.Condition {
 	return condition(TypeRotated, corev1.ConditionFalse, r, message)
+}
+
+// Quota returns a condition that says whether there is room for the users that an
+// application needs: it is False for ReasonQuotaExceeded.
+func Quota(r xpv2.ConditionReason, message string) xpv2.Condition {
+	if r == ReasonQuotaExceeded {
+		return condition(TypeQuotaAvailable, corev1.ConditionFalse, r, message)
+	}
+	return condition(TypeQuotaAvailable, corev1.ConditionTrue, r, message)
 }
 
 // Expiring returns a condition that says whether access is about to end:

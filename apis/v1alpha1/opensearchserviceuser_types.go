@@ -42,6 +42,7 @@ type OpenSearchServiceUserParameters struct {
 // OpenSearchServiceUserSpec says what an OpenSearch service user should be.
 type OpenSearchServiceUserSpec struct {
 	xpv2.ManagedResourceSpec `json:",inline"`
+	TokenSelector            `json:",inline"`
 
 	// ForProvider is what is asked of Aiven.
 	ForProvider OpenSearchServiceUserParameters `json:"forProvider"`
@@ -109,4 +110,15 @@ func (u *OpenSearchServiceUser) SetServiceUserObservation(o ServiceUserObservati
 // GetServiceUserObservation returns what is known of the user.
 func (u *OpenSearchServiceUser) GetServiceUserObservation() ServiceUserObservation {
 	return u.Status.AtProvider
+}
+
+// GetAuthSecretRef returns the token that the managed resource brings, nil for
+// none.
+func (u *OpenSearchServiceUser) GetAuthSecretRef() *xpv2.LocalSecretKeySelector {
+	return u.Spec.AuthSecretRef
+}
+
+// SetAuthSecretRef sets the token that the managed resource brings, nil for none.
+func (u *OpenSearchServiceUser) SetAuthSecretRef(r *xpv2.LocalSecretKeySelector) {
+	u.Spec.AuthSecretRef = r
 }

@@ -33,90 +33,6 @@ type LocalCredentials struct {
 	SecretRef xpv2.LocalSecretKeySelector `json:"secretRef"`
 }
 
-// A KafkaPool gives a name to a Kafka service. Applications ask for pools by
-// name; a pool that is not listed is refused.
-type KafkaPool struct {
-	// Name by which applications ask for the pool.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	Name string `json:"name"`
-
-	// Project of the Kafka service at Aiven. Default: the name of the pool.
-	// +optional
-	// +kubebuilder:validation:MaxLength=63
-	Project string `json:"project,omitempty"`
-
-	// ServiceName is the name of the Kafka service. Default: the one Kafka
-	// service of that project; an error when it has none or several.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	ServiceName string `json:"serviceName,omitempty"`
-}
-
-// InstanceNames turn the instances that applications name into the names of
-// Aiven services. {namespace} stands for the application's namespace and
-// {instance} for the instance. Without {namespace} in the pattern, every
-// namespace can reach every instance. With it, names can still meet: instance
-// "b-c" of namespace "a" and instance "c" of namespace "a-b" are the same
-// service; where tenants choose their namespaces, use a pattern in which they
-// cannot, or one configuration for each.
-type InstanceNames struct {
-	// OpenSearch pattern. Default: "opensearch-{namespace}-{instance}".
-	// +optional
-	// +kubebuilder:default="opensearch-{namespace}-{instance}"
-	// +kubebuilder:validation:XValidation:rule="self.contains('{instance}')",message="the pattern must contain {instance}"
-	// +kubebuilder:validation:MaxLength=253
-	OpenSearch string `json:"openSearch,omitempty"`
-
-	// Valkey pattern. Default: "valkey-{namespace}-{instance}".
-	// +optional
-	// +kubebuilder:default="valkey-{namespace}-{instance}"
-	// +kubebuilder:validation:XValidation:rule="self.contains('{instance}')",message="the pattern must contain {instance}"
-	// +kubebuilder:validation:MaxLength=253
-	Valkey string `json:"valkey,omitempty"`
-}
-
-// A RateLimit bounds the calls to Aiven made with one token.
-type RateLimit struct {
-	// RequestsPerSecond on average. 0, the default, means no limit but what Aiven
-	// itself asks for.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	RequestsPerSecond int32 `json:"requestsPerSecond,omitempty"`
-
-	// Burst is how many calls may be made at once before requestsPerSecond
-	// holds. Default and least value: the same as requestsPerSecond.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	Burst int32 `json:"burst,omitempty"`
-
-	// MaxInFlight is how many calls may be under way at a time. Default: 32.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	MaxInFlight int32 `json:"maxInFlight,omitempty"`
-}
-
-// RotationDefaults are for applications that do not say how they want to be
-// rotated.
-// +kubebuilder:validation:XValidation:rule="!has(self.interval) || !has(self.overlap) || !self.interval.matches('^([0-9]{1,6}([.][0-9]+)?(ms|s|m|h))+$') || !self.overlap.matches('^([0-9]{1,6}([.][0-9]+)?(ms|s|m|h))+$') || duration(self.interval) == duration('0s') || duration(self.overlap) <= duration(self.interval)",message="overlap must not be longer than interval: at most two sets of credentials are valid at a time"
-type RotationDefaults struct {
-	// Interval is the longest time that credentials are in use. 0s disables
-	// rotation by time. At least 1h. Default: 720h.
-	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]+)?(ms|s|m|h))+$') && (duration(self) == duration('0s') || duration(self) >= duration('1h'))",message="interval is a duration such as 720h, in h, m and s: 0s to disable rotation by time, else at least 1h"
-	Interval *metav1.Duration `json:"interval,omitempty"`
-
-	// Overlap is how long replaced credentials stay valid at least. Default: 24h,
-	// and never longer than the interval.
-	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('0s')",message="overlap is a duration such as 24h, in h, m and s"
-	Overlap *metav1.Duration `json:"overlap,omitempty"`
-}
-
 // OrphanPolicy says what is done about users that no object claims.
 // +kubebuilder:validation:Enum=Report;Delete
 type OrphanPolicy string
@@ -130,44 +46,34 @@ const (
 	OrphansDelete OrphanPolicy = "Delete"
 )
 
-// ServiceSettings are what both kinds of configuration say about Aiven.
-type ServiceSettings struct {
-	// BaseURL of the Aiven API. Default: https://api.aiven.io. In a
-	// ProviderConfig it must be one that the provider was started to allow
-	// (--allowed-base-urls).
+// AllowedNamespaces say which namespaces may use a configuration: those that are
+// listed, and those whose labels are selected.
+// +kubebuilder:validation:XValidation:rule="has(self.names) || has(self.selector)",message="allowedNamespaces needs names, a selector, or both; leave it out to allow all namespaces"
+type AllowedNamespaces struct {
+	// Names of namespaces.
 	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://[^/?#@]+/?$')",message="baseURL is a scheme and a host, such as https://api.aiven.io, without a path or a user"
-	BaseURL string `json:"baseURL,omitempty"`
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:items:MaxLength=63
+	Names []string `json:"names,omitempty"`
 
-	// Project of the OpenSearch and Valkey services. Needed only by applications
-	// that use one of these.
+	// Selector of namespaces by their labels. An empty selector selects all.
 	// +optional
-	// +kubebuilder:validation:MaxLength=63
-	Project string `json:"project,omitempty"`
-
-	// KafkaPools that applications may use.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=256
-	KafkaPools []KafkaPool `json:"kafkaPools,omitempty"`
-
-	// InstanceNames turn instances into names of Aiven services.
-	// +optional
-	// +kubebuilder:default={}
-	InstanceNames InstanceNames `json:"instanceNames,omitempty"`
-
-	// RateLimit of the calls made with this configuration's token.
-	// Configurations with the same token, base URL and limit share one client and
-	// so one limit.
-	// +optional
-	RateLimit *RateLimit `json:"rateLimit,omitempty"`
-
-	// Rotation defaults for applications that use this configuration.
-	// +optional
-	Rotation *RotationDefaults `json:"rotation,omitempty"`
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
+
+// A UsernamePolicy says which users managed resources may be of.
+// +kubebuilder:validation:Enum=Own;Any
+type UsernamePolicy string
+
+// Which users managed resources may be of.
+const (
+	// UsernamesOwn are those that the provider makes up for the namespace and the
+	// name of the managed resource, or of its application.
+	UsernamesOwn UsernamePolicy = "Own"
+	// UsernamesAny are all users of the services that the namespace may use.
+	UsernamesAny UsernamePolicy = "Any"
+)
 
 // A ProviderConfigSpec is a configuration for one namespace.
 type ProviderConfigSpec struct {
@@ -192,11 +98,61 @@ type ClusterProviderConfigSpec struct {
 	// +optional
 	// +kubebuilder:default=Report
 	Orphans OrphanPolicy `json:"orphans,omitempty"`
+
+	// AllowedNamespaces may use this configuration's token. In others
+	// applications and managed resources are refused with reason NotAllowed; what they have
+	// stays as it is, and can be deleted. Default: all namespaces.
+	// +optional
+	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitempty"`
+
+	// Usernames says which users managed resources may be of. Own (the default):
+	// those that the provider makes up for the namespace. Any: whatever the annotation
+	// crossplane.io/external-name says; whoever may write managed resources can then import, and so read and delete,
+	// any user of the services the namespace may use, the built-in one's credentials included.
+	// +optional
+	// +kubebuilder:default=Own
+	Usernames UsernamePolicy `json:"usernames,omitempty"`
 }
 
 // A ProviderConfigStatus is what is known of a configuration.
 type ProviderConfigStatus struct {
 	xpv2.ProviderConfigStatus `json:",inline"`
+
+	// Token is what is known of the token. The condition Healthy says whether it
+	// works.
+	// +optional
+	Token *TokenStatus `json:"token,omitempty"`
+}
+
+// A TokenStatus is what is known of a token.
+type TokenStatus struct {
+	// CheckedAt is when Aiven was last asked.
+	CheckedAt metav1.Time `json:"checkedAt"`
+
+	// Projects that the configuration names, with what the token may do there.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Projects []ProjectRights `json:"projects,omitempty"`
+}
+
+// ProjectRights are what a token may do in a project, as far as it was seen: the
+// provider tries no more than it needs. Yes or No; absent when it was not tried.
+type ProjectRights struct {
+	// Name of the Aiven project.
+	Name string `json:"name"`
+
+	// ReadServices: services and their users can be read.
+	// +optional
+	ReadServices string `json:"readServices,omitempty"`
+
+	// ReadSecrets: credentials of users are not withheld.
+	// +optional
+	ReadSecrets string `json:"readSecrets,omitempty"`
+
+	// WriteUsers: users can be made and deleted.
+	// +optional
+	WriteUsers string `json:"writeUsers,omitempty"`
 }
 
 // +kubebuilder:object:root=true
@@ -207,6 +163,7 @@ type ProviderConfigStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,categories={crossplane,provider,aiven}
 // +kubebuilder:printcolumn:name="SECRET",type="string",JSONPath=".spec.credentials.secretRef.name"
+// +kubebuilder:printcolumn:name="HEALTHY",type="string",JSONPath=".status.conditions[?(@.type=='Healthy')].status"
 // +kubebuilder:printcolumn:name="USERS",type="integer",JSONPath=".status.users"
 // +kubebuilder:printcolumn:name="AGE",type="date",JSONPath=".metadata.creationTimestamp"
 type ProviderConfig struct {
@@ -235,6 +192,7 @@ type ProviderConfigList struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories={crossplane,provider,aiven}
 // +kubebuilder:printcolumn:name="SOURCE",type="string",JSONPath=".spec.credentials.source"
+// +kubebuilder:printcolumn:name="HEALTHY",type="string",JSONPath=".status.conditions[?(@.type=='Healthy')].status"
 // +kubebuilder:printcolumn:name="USERS",type="integer",JSONPath=".status.users"
 // +kubebuilder:printcolumn:name="AGE",type="date",JSONPath=".metadata.creationTimestamp"
 type ClusterProviderConfig struct {

@@ -3,8 +3,21 @@
 package v1alpha1
 
 import (
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// A TokenSelector says that a managed resource brings an Aiven token of its own.
+type TokenSelector struct {
+	// AuthSecretRef is the key of a Secret of this namespace that holds an Aiven
+	// token, which is used instead of that of the configuration. The
+	// configuration, if it exists, still says which base URL and rate hold; its grants do not,
+	// since it is not its token that is used. The Secret is kept as long as the user needs it to
+	// be deleted at Aiven. Default: the token of the configuration.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="size(self.name) > 0 && size(self.key) > 0",message="authSecretRef needs the name and the key of a Secret of this namespace"
+	AuthSecretRef *xpv2.LocalSecretKeySelector `json:"authSecretRef,omitempty"`
+}
 
 // ServiceUserParameters name the Aiven service that a user belongs to.
 type ServiceUserParameters struct {

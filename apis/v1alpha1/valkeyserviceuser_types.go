@@ -47,6 +47,7 @@ type ValkeyServiceUserParameters struct {
 // ValkeyServiceUserSpec says what a Valkey service user should be.
 type ValkeyServiceUserSpec struct {
 	xpv2.ManagedResourceSpec `json:",inline"`
+	TokenSelector            `json:",inline"`
 
 	// ForProvider is what is asked of Aiven.
 	ForProvider ValkeyServiceUserParameters `json:"forProvider"`
@@ -114,4 +115,15 @@ func (u *ValkeyServiceUser) SetServiceUserObservation(o ServiceUserObservation) 
 // GetServiceUserObservation returns what is known of the user.
 func (u *ValkeyServiceUser) GetServiceUserObservation() ServiceUserObservation {
 	return u.Status.AtProvider
+}
+
+// GetAuthSecretRef returns the token that the managed resource brings, nil for
+// none.
+func (u *ValkeyServiceUser) GetAuthSecretRef() *xpv2.LocalSecretKeySelector {
+	return u.Spec.AuthSecretRef
+}
+
+// SetAuthSecretRef sets the token that the managed resource brings, nil for none.
+func (u *ValkeyServiceUser) SetAuthSecretRef(r *xpv2.LocalSecretKeySelector) {
+	u.Spec.AuthSecretRef = r
 }
