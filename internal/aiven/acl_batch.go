@@ -148,7 +148,9 @@ func (w *aclWriter) batch() {
 // apply reads the document, merges the changes, writes it and compares what came of it. Changes that can never be written
 // are given up; an error means that the others are to be tried again.
 func (w *aclWriter) apply(todo map[string]*ruleChange) error {
-	doc, err := w.get(w.c.ctx)
+	// Many wait for what a batch brings, and it takes two calls.
+	ctx := WithUrgency(w.c.ctx, Urgency{Class: ClassEdit, Since: w.c.opts.Now()})
+	doc, err := w.get(ctx)
 	if err != nil {
 		return err
 	}
@@ -163,7 +165,7 @@ func (w *aclWriter) apply(todo map[string]*ruleChange) error {
 		delete(todo, name)
 	}
 	if m.changed {
-		doc, err = w.put(w.c.ctx, m.doc)
+		doc, err = w.put(ctx, m.doc)
 		if isInvalid(err) {
 			return w.isolate(todo, err)
 		}

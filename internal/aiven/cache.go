@@ -86,7 +86,8 @@ func passing(err error) bool {
 }
 
 func (k *cache) read(project string, src source) (string, error) {
-	value, err := src.read(k.c.ctx)
+	// Whoever needs it cannot go on without, and it is rare.
+	value, err := src.read(WithUrgency(k.c.ctx, Urgency{Class: ClassEdit, Since: k.c.opts.Now()}))
 	if err != nil && k.c.ctx.Err() != nil {
 		return "", src.call.failed(ErrClosed, "client is closed")
 	}

@@ -13,16 +13,20 @@ import (
 
 // Names of operations, as told to the Recorder.
 const (
-	opGetService            = "GetService"
-	opListServices          = "ListServices"
-	opListProjects          = "ListProjects"
-	opGetProjectCA          = "GetProjectCA"
-	opCreateUser            = "CreateUser"
-	opUpdateUser            = "UpdateUser"
-	opDeleteUser            = "DeleteUser"
-	opGetOpenSearchACL      = "GetOpenSearchACL"
-	opUpdateOpenSearchACL   = "UpdateOpenSearchACL"
-	opGetOpenSearchSecurity = "GetOpenSearchSecurity"
+	opGetService              = "GetService"
+	opListServices            = "ListServices"
+	opListProjects            = "ListProjects"
+	opGetProjectCA            = "GetProjectCA"
+	opCreateUser              = "CreateUser"
+	opUpdateUser              = "UpdateUser"
+	opDeleteUser              = "DeleteUser"
+	opGetOpenSearchACL        = "GetOpenSearchACL"
+	opUpdateOpenSearchACL     = "UpdateOpenSearchACL"
+	opGetOpenSearchSecurity   = "GetOpenSearchSecurity"
+	opAddKafkaACL             = "AddKafkaACL"
+	opDeleteKafkaACL          = "DeleteKafkaACL"
+	opAddSchemaRegistryACL    = "AddSchemaRegistryACL"
+	opDeleteSchemaRegistryACL = "DeleteSchemaRegistryACL"
 )
 
 // maxName bounds the names that are sent. Aiven: none is longer than 64 characters.
@@ -120,7 +124,12 @@ func once[T any](ctx context.Context, c *Client, cl call, fn func(context.Contex
 	}()
 	out, err := fn(withCallInfo(ctx, info))
 	if err == nil {
+		c.token.permitted(cl, SeenYes)
 		return out, nil
 	}
-	return out, newError(cl, info, err, c.scrub)
+	failure = newError(cl, info, err, c.scrub)
+	if errors.Is(failure, ErrForbidden) {
+		c.token.permitted(cl, SeenNo)
+	}
+	return out, failure
 }

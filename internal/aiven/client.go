@@ -12,11 +12,16 @@ import (
 	"github.com/pkg/errors"
 )
 
+// opAdmit is the operation in errors about requests of any kind.
+const opAdmit = "Admit"
+
 // A Client speaks to Aiven with one token. It is safe for concurrent use, and meant to be shared by all who use the token.
 type Client struct {
-	opts  Options
-	sdk   *sdk.Client
-	inner http.RoundTripper
+	opts    Options
+	sdk     *sdk.Client
+	inner   http.RoundTripper
+	limiter *limiter
+	token   tokenState
 
 	ctx    context.Context //nolint:containedctx // The client's lifetime: shared reads must not end with the caller who happened to start them.
 	cancel context.CancelFunc
@@ -47,6 +52,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		opts:    o,
 		inner:   o.Transport,
+		limiter: newLimiter(o.Limits, o.RateWindow, o.Now),
 		entries: map[ServiceRef]*entry{},
 		writers: map[ServiceRef]*aclWriter{},
 	}
@@ -55,7 +61,7 @@ func New(o Options) (*Client, error) {
 	c.kafkas = newCache(c, kafkaServiceTTL)
 	c.sdk = &sdk.Client{APIKey: o.Token, UserAgent: o.UserAgent, Client: &http.Client{
 		Transport: &transport{
-			base: base, next: o.Transport, limiter: newLimiter(o.Limits, o.Now),
+			base: base, next: o.Transport, limiter: c.limiter, token: &c.token,
 			timeout: o.CallTimeout, recorder: o.Recorder, now: o.Now,
 		},
 		// A redirect would carry the token elsewhere.
@@ -67,16 +73,35 @@ func New(o Options) (*Client, error) {
 }
 
 // Close stops the poller, the shared reads and the access control writers, and waits for them. What is pending there is
-// not written. Calls afterwards that would need a shared read fail with ErrClosed. It may be called many times.
+// not written. Requests that wait for the limiter, and calls afterwards that would make one, fail with ErrClosed. It may be
+// called many times.
 func (c *Client) Close() {
 	c.life.Lock()
 	c.closed = true
 	c.life.Unlock()
 	c.cancel()
+	c.limiter.close()
 	c.work.Wait()
 	if t, ok := c.inner.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
+}
+
+// SetLimits replaces the limits of requests, with defaults as for New. Requests in flight and what was learned of Aiven's own
+// limit are not touched, and as many connections are kept alive as before.
+func (c *Client) SetLimits(l Limits) {
+	c.limiter.setLimits(l.withDefaults())
+}
+
+// Congested tells, without a call, whether it is better to come again later than to make one: the error is of kind
+// ErrRateLimited while at least 8 requests wait that would go before one of the context's urgency, or while Aiven demands a
+// pause that outlasts the patience (Options.CallTimeout or the context's deadline). So the requests of one token do not hold
+// everybody's workers.
+func (c *Client) Congested(ctx context.Context) error {
+	if detail := c.limiter.congested(ticketOf(ctx), bounded(ctx, c.opts.CallTimeout)); detail != "" {
+		return newCall(opAdmit, "make a request").failed(ErrRateLimited, detail)
+	}
+	return nil
 }
 
 // spawn runs fn in the background unless the client is closed.
@@ -129,6 +154,9 @@ func (c *Client) getService(ctx context.Context, ref ServiceRef) (*sdk.Service, 
 		s, err := c.sdk.Services.Get(ctx, ref.Project, ref.Service)
 		if err == nil && s == nil {
 			err = errors.New("answer holds no service")
+		}
+		if err == nil {
+			c.token.showed(ref.Project, s.Users)
 		}
 		return s, err
 	})

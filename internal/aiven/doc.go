@@ -10,10 +10,13 @@
 //     there against reads that are older than they are;
 //   - one writer per OpenSearch service for its access control document (SubmitRules, Rules, WaitRules), which has no
 //     version and would otherwise lose updates;
-//   - events (Subscribe) about what a read found changed.
+//   - events (Subscribe) about what a read found changed;
+//   - what the answers tell of the token: whether it is accepted (SubscribeToken) and what it may do (Rights).
 //
-// Every request passes one transport: base URL, include_secrets, rate limit, a deadline, a bounded body. Errors are of type
-// *Error, carry one of the Err… kinds for errors.Is, have a stable text and never hold a credential.
+// Every request passes one transport: base URL, include_secrets, rate limit, a deadline, a bounded body. The limiter admits
+// the most urgent first (WithUrgency), learns from each 429 what Aiven allows, and tells those who can come again later that
+// the line is long (Congested). Errors are of type *Error, carry one of the Err… kinds for
+// errors.Is, have a stable text and never hold a credential.
 //
 // The package imports nothing of Kubernetes or Crossplane.
 package aiven

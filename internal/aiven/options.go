@@ -27,6 +27,7 @@ const (
 	defaultErrorTTL     = 10 * time.Second
 	defaultSettleTime   = 30 * time.Second
 	defaultACLInterval  = time.Second
+	defaultRateWindow   = time.Minute
 )
 
 // Limits bound what one client asks of Aiven.
@@ -49,6 +50,10 @@ type Options struct {
 	UserAgent string
 	// Limits of requests.
 	Limits Limits
+	// RateWindow is what Aiven's limit on the number of calls is taken to be per, or what Aiven asks to wait if that is
+	// longer. After a 429 as many calls start in any such window as Aiven named, or as were answered in the last one. Aiven:
+	// the window is not stated. Default 1 minute.
+	RateWindow time.Duration
 	// CallTimeout is how long Aiven may take for one request, and as long again may be waited for the limiter before
 	// it. It holds also when the caller's context has no deadline. Default 30 seconds.
 	CallTimeout time.Duration
@@ -80,8 +85,8 @@ type Recorder interface {
 	// Call is told of a request that was made: the operation's name (GetService, CreateUser, …), the status code or 0
 	// when there was no answer, how long it took, and the bytes of the bodies sent and received.
 	Call(op string, code int, d time.Duration, sent, received int64)
-	// LimiterWait is told how long a request waited before it was made. 0 is told too.
-	LimiterWait(d time.Duration)
+	// LimiterWait is told how long a request of a class waited before it was made or given up. 0 is told too.
+	LimiterWait(class Class, d time.Duration)
 }
 
 // A Logger takes debug messages with alternating keys and values. It never gets a credential.
@@ -92,7 +97,7 @@ type Logger interface {
 type nopRecorder struct{}
 
 func (nopRecorder) Call(string, int, time.Duration, int64, int64) {}
-func (nopRecorder) LimiterWait(time.Duration)                     {}
+func (nopRecorder) LimiterWait(Class, time.Duration)              {}
 
 type nopLogger struct{}
 
@@ -113,6 +118,7 @@ func (o Options) withDefaults() Options {
 		{&o.ErrorTTL, defaultErrorTTL},
 		{&o.SettleTime, defaultSettleTime},
 		{&o.ACLInterval, defaultACLInterval},
+		{&o.RateWindow, defaultRateWindow},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.def

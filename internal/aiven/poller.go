@@ -56,7 +56,7 @@ func (e *entry) refreshDue(now time.Time) {
 		e.mu.Unlock()
 		return
 	}
-	f := e.next()
+	f := e.next(Urgency{Class: ClassBackground})
 	e.mu.Unlock()
 	<-f.done // Ends with the client's context.
 }

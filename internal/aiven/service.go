@@ -74,6 +74,7 @@ type Service struct {
 	ObservedAt time.Time
 
 	users userSet
+	kafka kafkaSet
 	seq   uint64 // of the read
 }
 

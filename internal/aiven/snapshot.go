@@ -32,6 +32,10 @@ type entry struct {
 
 	nextPoll time.Time
 	quota    quotaMemory
+	creating int // users whose creation is under way
+
+	kafkaJournal kafkaJournal
+	kafkaTurn    chan struct{} // holds one token: who has it may write access entries
 
 	lastUsed atomic.Int64 // nanoseconds of the clock
 }
@@ -44,11 +48,12 @@ type failure struct {
 
 // A flight is one read that many wait for.
 type flight struct {
-	seq   uint64
-	began time.Time
-	done  chan struct{}
-	view  *Service // set before done is closed, as is err
-	err   error
+	seq    uint64
+	began  time.Time
+	ticket *ticket // of its requests
+	done   chan struct{}
+	view   *Service // set before done is closed, as is err
+	err    error
 }
 
 // Service returns the service's snapshot. It makes no call while the snapshot is fresh (Options.PollInterval; 10 seconds
@@ -71,7 +76,7 @@ func (c *Client) Service(ctx context.Context, ref ServiceRef) (*Service, error) 
 		defer e.mu.Unlock()
 		return e.lastGood(now, e.failure.err)
 	}
-	f := e.join()
+	f := e.join(urgencyOf(ctx)) //nolint:contextcheck // The read is shared: it must not end with the caller.
 	e.mu.Unlock()
 	if err := f.wait(ctx, cl); err != nil {
 		return nil, err
@@ -93,7 +98,7 @@ func (c *Client) Refresh(ctx context.Context, ref ServiceRef) (*Service, error) 
 	}
 	e := c.entry(ref)
 	e.mu.Lock()
-	f := e.next()
+	f := e.next(urgencyOf(ctx)) //nolint:contextcheck // As above.
 	e.mu.Unlock()
 	if err := f.wait(ctx, cl); err != nil {
 		return nil, err
@@ -121,7 +126,7 @@ func (c *Client) entry(ref ServiceRef) *entry {
 	defer c.mu.Unlock()
 	e, ok := c.entries[ref]
 	if !ok {
-		e = &entry{c: c, ref: ref, journal: journal{}}
+		e = &entry{c: c, ref: ref, journal: journal{}, kafkaTurn: make(chan struct{}, 1)}
 		c.entries[ref] = e
 	}
 	e.lastUsed.Store(c.opts.Now().UnixNano()) // Under the lock that dropping entries takes.
@@ -159,23 +164,26 @@ func (e *entry) lastGood(now time.Time, err error) (*Service, error) {
 }
 
 // join returns a read that shows the outcome of all writes that are done, the running one if possible.
-func (e *entry) join() *flight {
+func (e *entry) join(u Urgency) *flight {
 	if e.running != nil && e.running.seq >= e.needSeq {
+		e.c.limiter.hasten(e.running.ticket, u)
 		return e.running
 	}
-	return e.next()
+	return e.next(u)
 }
 
-// next returns a read that begins now or later.
-func (e *entry) next() *flight {
+// next returns a read that begins now or later. It is as urgent as the most urgent caller, and so is one that it waits for.
+func (e *entry) next(u Urgency) *flight {
 	if e.running == nil {
-		f := &flight{done: make(chan struct{})}
+		f := &flight{ticket: &ticket{urgency: u}, done: make(chan struct{})}
 		e.start(f)
 		return f
 	}
+	e.c.limiter.hasten(e.running.ticket, u)
 	if e.queued == nil {
-		e.queued = &flight{done: make(chan struct{})}
+		e.queued = &flight{ticket: &ticket{urgency: u}, done: make(chan struct{})}
 	}
+	e.c.limiter.hasten(e.queued.ticket, u)
 	return e.queued
 }
 
@@ -191,7 +199,7 @@ func (e *entry) start(f *flight) {
 }
 
 func (e *entry) read(f *flight) {
-	in, err := e.c.getService(e.c.ctx, e.ref)
+	in, err := e.c.getService(withTicket(e.c.ctx, f.ticket), e.ref)
 	if err != nil && e.c.ctx.Err() != nil {
 		err = serviceCall(opGetService, "get service", e.ref).failed(ErrClosed, "client is closed")
 	}
@@ -211,6 +219,9 @@ func (e *entry) read(f *flight) {
 		e.journal.settle(f.began, e.c.opts.SettleTime)
 		e.journal.overlay(users)
 		view.users = userSet{base: users, count: len(users)}
+		view.kafka = newKafkaSet(in)
+		e.kafkaJournal.settle(f.began, e.c.opts.SettleTime)
+		e.kafkaJournal.overlay(view.kafka)
 		events = e.publish(view)
 		f.view = view
 	}

@@ -37,6 +37,7 @@ type transport struct {
 	base     *url.URL
 	next     http.RoundTripper
 	limiter  *limiter
+	token    *tokenState
 	timeout  time.Duration
 	recorder Recorder
 	now      func() time.Time
@@ -50,7 +51,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	asked := t.now()
 	release, err := t.limiter.admit(req.Context(), t.timeout)
-	t.recorder.LimiterWait(t.now().Sub(asked))
+	t.recorder.LimiterWait(t.limiter.class(req.Context()), t.now().Sub(asked))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	info.answer = parseAnswer(resp.StatusCode, body)
-	t.limiter.observe(resp.StatusCode, resp.Header, info.answer.message)
+	t.limiter.observe(began, resp.StatusCode, resp.Header, info.answer.message)
+	t.token.answered(info.answer)
 	if code < 300 && !isObject(body) {
 		// The client library takes an empty answer for a good one and panics where it uses it.
 		return nil, &callError{kind: ErrUnavailable, detail: "Aiven's answer is not a JSON object"}

@@ -215,6 +215,8 @@ type recorder struct {
 	codes map[int]int
 	in    int64
 	waits int
+
+	classes map[string]int // nil: not counted
 }
 
 func (r *recorder) Call(op string, code int, _ time.Duration, _, received int64) {
@@ -225,10 +227,13 @@ func (r *recorder) Call(op string, code int, _ time.Duration, _, received int64)
 	r.in += received
 }
 
-func (r *recorder) LimiterWait(time.Duration) {
+func (r *recorder) LimiterWait(class Class, _ time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waits++
+	if r.classes != nil {
+		r.classes[class.String()]++
+	}
 }
 
 func TestRecorder(t *testing.T) {

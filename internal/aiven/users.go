@@ -30,16 +30,37 @@ func (q *quotaMemory) seen(count int) {
 	}
 }
 
+// A CreateOption says more about a user that is to be created.
+type CreateOption func(*createOptions)
+
+type createOptions struct{ most int }
+
+// WithAtMost refuses the user with ErrQuota, without a call, when the service
+// has that many users already, the built-in ones and those that are just being created included. 0 means no limit.
+func WithAtMost(users int) CreateOption {
+	return func(o *createOptions) { o.most = users }
+}
+
 // CreateUser creates a service user and returns its credentials. It is never tried again in line; ErrUnavailable leaves
 // open whether the user exists now, ErrUserExists may be the trace of an earlier attempt, and the next Service reads
 // again in both cases. A zero AccessControl is not sent. When Aiven's answer lacks credentials the service is read once
 // and what is known then is returned, if need be without a password. ErrQuota is remembered for a while, until a user of
 // the service is deleted or the number of users changes. ErrServiceNotRunning is returned without a call when the
 // service's state says so.
-func (c *Client) CreateUser(ctx context.Context, ref UserRef, ac AccessControl) (User, error) {
+func (c *Client) CreateUser(ctx context.Context, ref UserRef, ac AccessControl, opts ...CreateOption) (User, error) {
 	cl := userCall(opCreateUser, "create user", ref)
 	if err := cl.check(); err != nil {
 		return User{}, err
+	}
+	var o createOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.most > 0 {
+		// The limit is compared with what is known of the service.
+		if _, err := c.Service(ctx, ref.ServiceRef); err != nil {
+			return User{}, err
+		}
 	}
 	e := c.entry(ref.ServiceRef)
 	if e.full(c.opts.Now()) {
@@ -48,6 +69,10 @@ func (c *Client) CreateUser(ctx context.Context, ref UserRef, ac AccessControl) 
 	if err := c.gate(ctx, e, cl); err != nil {
 		return User{}, err
 	}
+	if !e.begin(o.most) {
+		return User{}, cl.failed(ErrQuota, "the service has as many users as the configured limit allows")
+	}
+	defer e.end()
 	req := sdk.CreateServiceUserRequest{Username: ref.Username}
 	if !ac.IsZero() {
 		req.AccessControl = ac.request()
@@ -180,6 +205,24 @@ func (c *Client) gate(ctx context.Context, e *entry, cl call) error {
 		return cl.failed(ErrServiceNotRunning, "the service is in state "+cut(now.State, 32))
 	}
 	return nil
+}
+
+// begin takes note of a user that is being created, unless there are too many. 0 means no limit.
+func (e *entry) begin(most int) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if most > 0 && e.view != nil && e.view.UserCount()+e.creating >= most {
+		return false
+	}
+	e.creating++
+	return true
+}
+
+// end takes note that the user is in the snapshot, or was not created.
+func (e *entry) end() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.creating--
 }
 
 // full tells whether the service's quota is known to be exhausted.

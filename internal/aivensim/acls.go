@@ -205,6 +205,7 @@ func (s *Server) addKafkaACL(c *call) (any, *apiError) {
 			return errIdenticalACL
 		}
 		svc.kafkaACL = append(svc.kafkaACL, req)
+		svc.hideACL(req.ID, c)
 		return nil
 	})
 	if err != nil {
@@ -264,6 +265,7 @@ func (s *Server) addSchemaACL(c *call) (any, *apiError) {
 	req.ID = newACLID()
 	if err := s.write(c, func(svc *service) *apiError {
 		svc.schemaACL = append(svc.schemaACL, req)
+		svc.hideACL(req.ID, c)
 		return nil
 	}); err != nil {
 		return nil, err

@@ -292,3 +292,33 @@ func (s *Server) AddKafkaACL(project, name string, e KafkaACLEntry) KafkaACLEntr
 	s.change(project, name, func(svc *service) { svc.kafkaACL = append(svc.kafkaACL, e) })
 	return e
 }
+
+// DeleteKafkaACL removes the entry with an ID, a built-in one too.
+func (s *Server) DeleteKafkaACL(project, name, id string) {
+	s.change(project, name, func(svc *service) {
+		svc.kafkaACL, _ = without(svc.kafkaACL, func(e KafkaACLEntry) bool { return e.ID == id })
+	})
+}
+
+// SchemaRegistryACL is the Schema Registry's ACL of a service, the built-in entries included.
+func (s *Server) SchemaRegistryACL(project, name string) []SchemaRegistryACLEntry {
+	var out []SchemaRegistryACLEntry
+	s.look(project, name, func(svc *service) { out = slices.Clone(svc.schemaACL) })
+	return out
+}
+
+// AddSchemaRegistryACL appends an entry, under an ID of its own when it has none, and returns it.
+func (s *Server) AddSchemaRegistryACL(project, name string, e SchemaRegistryACLEntry) SchemaRegistryACLEntry {
+	if e.ID == "" {
+		e.ID = newACLID()
+	}
+	s.change(project, name, func(svc *service) { svc.schemaACL = append(svc.schemaACL, e) })
+	return e
+}
+
+// DeleteSchemaRegistryACL removes the entry with an ID, a built-in one too.
+func (s *Server) DeleteSchemaRegistryACL(project, name, id string) {
+	s.change(project, name, func(svc *service) {
+		svc.schemaACL, _ = without(svc.schemaACL, func(e SchemaRegistryACLEntry) bool { return e.ID == id })
+	})
+}

@@ -41,6 +41,8 @@ type ServiceState struct {
 	Users []User `json:"users"`
 	// KafkaACL of a kafka service.
 	KafkaACL []KafkaACLEntry `json:"kafka_acl,omitempty"`
+	// SchemaRegistryACL of a kafka service.
+	SchemaRegistryACL []SchemaRegistryACLEntry `json:"schema_registry_acl,omitempty"`
 	// OpenSearchACL of an opensearch service.
 	OpenSearchACL *OpenSearchACLConfig `json:"opensearch_acl,omitempty"`
 }
@@ -199,12 +201,13 @@ func (s *State) hideCredentials() {
 
 func (svc *service) inspect() ServiceState {
 	out := ServiceState{
-		Name:      svc.name,
-		Type:      svc.kind.name,
-		State:     svc.state,
-		UserLimit: svc.userLimit(),
-		Users:     []User{},
-		KafkaACL:  slices.Clone(svc.kafkaACL),
+		Name:              svc.name,
+		Type:              svc.kind.name,
+		State:             svc.state,
+		UserLimit:         svc.userLimit(),
+		Users:             []User{},
+		KafkaACL:          slices.Clone(svc.kafkaACL),
+		SchemaRegistryACL: slices.Clone(svc.schemaACL),
 	}
 	for _, u := range svc.order {
 		out.Users = append(out.Users, u.export())

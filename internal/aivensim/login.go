@@ -7,7 +7,13 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"regexp"
+	"slices"
+	"strings"
 )
+
+// accessAdmin includes all other access to a topic.
+const accessAdmin = "admin"
 
 // Login tells whether the service would accept a password now. A service in POWEROFF accepts nobody.
 func (s *Server) Login(project, name, username, password string) bool {
@@ -58,6 +64,48 @@ func (s *Server) LoginCertificate(project, name string, certPEM, keyPEM []byte) 
 		accepted = svc.state != statePowerOff && u != nil && u.holds(cert.Raw)
 	})
 	return accepted
+}
+
+// MayKafka tells whether a user that exists may do something with a topic now, by Aiven's own Kafka ACL:
+// "read", "write" or "admin", which includes both. Native entries are left out. A service in POWEROFF
+// allows nothing.
+func (s *Server) MayKafka(project, name, username, topic, access string) bool {
+	return s.may(project, name, username, func(svc *service) bool {
+		return slices.ContainsFunc(svc.kafkaACL, func(e KafkaACLEntry) bool {
+			granted := e.Permission == accessAdmin || e.Permission == access || e.Permission == "readwrite" && access != accessAdmin
+			return granted && globMatches(e.Username, username) && globMatches(e.Topic, topic)
+		})
+	})
+}
+
+// MaySubject tells whether a user that exists may "read" or "write" a subject of the Schema Registry now,
+// as MayKafka does for topics. Who may write may read.
+func (s *Server) MaySubject(project, name, username, subject, access string) bool {
+	return s.may(project, name, username, func(svc *service) bool {
+		return slices.ContainsFunc(svc.schemaACL, func(e SchemaRegistryACLEntry) bool {
+			granted := e.Permission == "schema_registry_write" || e.Permission == "schema_registry_"+access
+			return granted && globMatches(e.Username, username) && globMatches(e.Resource, "Subject:"+subject)
+		})
+	})
+}
+
+// may asks about a user that exists, unless the service is off.
+func (s *Server) may(project, name, username string, granted func(*service) bool) bool {
+	ok := false
+	s.look(project, name, func(svc *service) {
+		ok = svc.state != statePowerOff && svc.users[username] != nil && granted(svc)
+	})
+	return ok
+}
+
+// globMatches tells whether a pattern, in which * stands for any characters and ? for one, matches all of
+// a name.
+func globMatches(pattern, name string) bool {
+	parts := strings.Split(pattern, "*")
+	for i, part := range parts {
+		parts[i] = strings.ReplaceAll(regexp.QuoteMeta(part), `\?`, ".")
+	}
+	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$").MatchString(name)
 }
 
 // holds tells whether a certificate is a current or still overlapping one of a user.

@@ -35,6 +35,7 @@ type settings struct {
 	limitPerMinute  int
 	visibilityDelay time.Duration
 	passwordDelay   time.Duration
+	aclDelay        time.Duration
 	policy          Policy
 }
 
@@ -151,6 +152,13 @@ func (s *Server) SetVisibilityDelay(d time.Duration) {
 // on. The answer to the create itself has the password.
 func (s *Server) SetPasswordDelay(d time.Duration) {
 	s.configure(func(c *settings) { c.passwordDelay = d })
+}
+
+// SetACLDelay makes entries of Aiven's Kafka ACL and of the Schema Registry's that are added over the API
+// from now on missing from GET service for d of the server's clock. They are in force at once, and in all
+// answers about the lists themselves.
+func (s *Server) SetACLDelay(d time.Duration) {
+	s.configure(func(c *settings) { c.aclDelay = d })
 }
 
 func (s *Server) configure(change func(*settings)) {

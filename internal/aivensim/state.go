@@ -35,6 +35,7 @@ type service struct {
 	kafkaACL   []KafkaACLEntry
 	nativeACL  []KafkaNativeACLEntry
 	schemaACL  []SchemaRegistryACLEntry
+	aclSeenAt  map[string]time.Time // by ID: entries of both that are missing from GET service before
 	openSearch OpenSearchACLConfig
 	security   bool // OpenSearch's own security management is on
 }
@@ -102,6 +103,17 @@ func (svc *service) edit(old *user, change func(*user)) {
 func (svc *service) remove(u *user) {
 	delete(svc.users, u.name)
 	svc.order = slices.DeleteFunc(svc.order, func(o *user) bool { return o == u })
+}
+
+// hideACL keeps an entry that a call adds out of GET service for the time that is set.
+func (svc *service) hideACL(id string, c *call) {
+	if c.settings.aclDelay <= 0 {
+		return
+	}
+	if svc.aclSeenAt == nil {
+		svc.aclSeenAt = map[string]time.Time{}
+	}
+	svc.aclSeenAt[id] = c.now.Add(c.settings.aclDelay)
 }
 
 func (svc *service) noteRenewal(u *user) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -188,10 +189,14 @@ type snapshot struct {
 // capture copies what an answer needs. The caller holds the lock.
 func (svc *service) capture(now time.Time) snapshot {
 	s := snapshot{service: *svc, builtIn: svc.primary(), visibleUsers: svc.visible(now)}
-	s.kafkaACL = append([]KafkaACLEntry{}, svc.kafkaACL...)
+	s.kafkaACL = slices.DeleteFunc(append([]KafkaACLEntry{}, svc.kafkaACL...), func(e KafkaACLEntry) bool {
+		return now.Before(svc.aclSeenAt[e.ID])
+	})
 	s.nativeACL = append([]KafkaNativeACLEntry{}, svc.nativeACL...)
-	s.schemaACL = append([]SchemaRegistryACLEntry{}, svc.schemaACL...)
-	s.users, s.order = nil, nil
+	s.schemaACL = slices.DeleteFunc(append([]SchemaRegistryACLEntry{}, svc.schemaACL...), func(e SchemaRegistryACLEntry) bool {
+		return now.Before(svc.aclSeenAt[e.ID])
+	})
+	s.users, s.order, s.aclSeenAt = nil, nil, nil
 	return s
 }
 

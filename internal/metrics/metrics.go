@@ -11,6 +11,8 @@ import (
 
 	"github.com/pkg/errors"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
 )
 
 const namespace = "provider_aiven"
@@ -23,7 +25,7 @@ type Metrics struct {
 	calls     *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
 	bytes     *prometheus.CounterVec
-	wait      prometheus.Histogram
+	wait      *prometheus.HistogramVec
 	published prometheus.Histogram
 
 	rotated *prometheus.CounterVec
@@ -50,10 +52,11 @@ func New(now func() time.Time) *Metrics {
 			Namespace: namespace, Subsystem: "aiven", Name: "bytes_total",
 			Help: "Bytes of request and answer bodies of calls to the Aiven API, by operation and direction (sent, received).",
 		}, []string{"operation", "direction"}),
-		wait: prometheus.NewHistogram(prometheus.HistogramOpts{
+		wait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "aiven", Name: "limiter_wait_seconds",
-			Help: "How long calls to the Aiven API waited for the limiter.", Buckets: []float64{0.001, 0.01, 0.1, 1, 5, 15, 60, 300},
-		}),
+			Help:    "How long calls to the Aiven API waited for the limiter, by class (edit, routine, background).",
+			Buckets: []float64{0.001, 0.01, 0.1, 1, 5, 15, 60, 300},
+		}, []string{"class"}),
 		published: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: "application", Name: "first_secret_seconds",
 			Help:    "Time from the creation of an AivenApplication to its first complete Secrets.",
@@ -98,8 +101,10 @@ func (m *Metrics) Call(op string, code int, d time.Duration, sent, received int6
 	m.bytes.WithLabelValues(op, "received").Add(float64(received))
 }
 
-// LimiterWait records how long a call waited. See aiven.Recorder.
-func (m *Metrics) LimiterWait(d time.Duration) { m.wait.Observe(d.Seconds()) }
+// LimiterWait records how long a call of a class waited. See aiven.Recorder.
+func (m *Metrics) LimiterWait(class aiven.Class, d time.Duration) {
+	m.wait.WithLabelValues(class.String()).Observe(d.Seconds())
+}
 
 // Published records how long an application waited for its first Secrets.
 func (m *Metrics) Published(d time.Duration) { m.published.Observe(d.Seconds()) }
