@@ -71,7 +71,7 @@ var rules = []rule{
 	},
 	{
 		name: "decisions and renderings take values, not clients",
-		from: []string{"internal/connection", "internal/keystore", "internal/username", "internal/revision", "internal/usage"},
+		from: []string{"internal/connection", "internal/keystore", "internal/username", "internal/revision", "internal/usage", "internal/grants"},
 		deny: []string{
 			"k8s.io/client-go", "sigs.k8s.io/controller-runtime", "github.com/crossplane/crossplane-runtime", sdk,
 			"net/http", "os", "internal/aiven", "internal/providerconfig", "internal/metrics",
