@@ -8,6 +8,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// FinalizerToken keeps a Secret whose token managed resources need to be deleted at
+// Aiven: those that use a configuration that points to it, and those that name it
+// in spec.authSecretRef. A Secret that is deleted before them stays readable and in use, and goes
+// with the last of them. To change a token edit its Secret. Whoever removes the
+// provider for good removes this finalizer, or the managed resources first.
+const FinalizerToken = "aiven.nais.io/token-in-use"
+
 // TypeHealthy is a condition of a configuration: whether its token works.
 const TypeHealthy xpv2.ConditionType = "Healthy"
 

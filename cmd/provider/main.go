@@ -27,7 +27,7 @@ const gcPercent = 75
 func main() {
 	app := kingpin.New(filepath.Base(os.Args[0]), "Crossplane provider for credentials of Aiven services.").Version(version.Version).DefaultEnvars()
 	verbose := app.Flag("debug", "Log what is done, not only what goes wrong.").Short('d').Bool()
-	var allowed string
+	var allowed, watched string
 	var o provider.Options
 	app.Flag("poll", "How often each Aiven service and each managed resource is looked at when nothing happens.").Default(provider.DefaultPollInterval.String()).DurationVar(&o.PollInterval)
 	app.Flag("sync", "How often the caches are listed anew.").Default(provider.DefaultSyncInterval.String()).DurationVar(&o.SyncInterval)
@@ -36,6 +36,7 @@ func main() {
 	app.Flag("leader-election", "Make sure that one of several replicas works.").Default("true").BoolVar(&o.LeaderElection)
 	app.Flag("leader-election-namespace", "Namespace of the lease. Default: the pod's.").StringVar(&o.LeaderElectionNamespace)
 	app.Flag("namespace", "Namespace of the records of the users that this cluster made, without which no orphan is deleted. Default: the pod's.").StringVar(&o.Namespace)
+	app.Flag("watch-namespaces", "Namespaces, separated by commas, whose objects the provider sees and touches. Default: all. See docs/rbac.md.").StringVar(&watched)
 	app.Flag("allowed-base-urls", "Base URLs of the Aiven API, separated by commas, that a namespaced ProviderConfig may use beside https://api.aiven.io.").StringVar(&allowed)
 	app.Flag("janitor-grace", "How long a published Secret stays that no application names, after the last workload that used it. 0 means the default.").Default(provider.DefaultJanitorGrace.String()).DurationVar(&o.JanitorGrace)
 	app.Flag("janitor-dry-run", "Say in events and metrics which Secrets would be removed because nothing uses them, and remove none.").BoolVar(&o.JanitorDryRun)
@@ -46,6 +47,9 @@ func main() {
 
 	if allowed != "" {
 		o.AllowedBaseURLs = strings.Split(allowed, ",")
+	}
+	if watched != "" {
+		o.WatchNamespaces = strings.Split(watched, ",")
 	}
 	o.UserAgent = "provider-aiven/" + version.Version
 	zl := zap.New(zap.UseDevMode(*verbose), zap.JSONEncoder(func(c *zapcore.EncoderConfig) { c.EncodeTime = zapcore.ISO8601TimeEncoder }))

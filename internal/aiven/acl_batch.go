@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	sdk "github.com/aiven/aiven-go-client/v2"
 	"github.com/pkg/errors"
 )
 
@@ -97,6 +98,10 @@ func (w *aclWriter) run() {
 			return
 		}
 		w.mu.Unlock()
+		if action == aclVerify && w.c.limiter.room() == 0 {
+			// Others need the calls more, and the next batch looks as well.
+			at = later(at, w.c.opts.Now().Add(verifyAfter*w.schedule.interval))
+		}
 		if d := at.Sub(w.c.opts.Now()); !at.IsZero() && d > 0 {
 			if !w.rest(d) {
 				return
@@ -154,6 +159,7 @@ func (w *aclWriter) apply(todo map[string]*ruleChange) error {
 	if err != nil {
 		return err
 	}
+	w.relook(doc)
 	wanted := make(map[string][]Rule, len(todo))
 	for name, change := range todo {
 		wanted[name] = change.rules
@@ -223,14 +229,23 @@ func (w *aclWriter) verify() {
 	}
 	w.mu.Lock()
 	w.schedule.failures = 0
+	w.mu.Unlock()
+	w.relook(doc)
+	w.mu.Lock()
+	clear(w.written)
+	w.mu.Unlock()
+	w.c.subscribers.emit(w.publish(doc)...)
+}
+
+// relook has submitted again what was written and is not in a document that was read after.
+func (w *aclWriter) relook(doc sdk.OpenSearchACLConfig) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for name, change := range w.written {
 		if _, ok := w.pending[name]; !ok && !shows(doc, name, change.rules) {
 			w.pending[name] = &ruleChange{rules: change.rules, done: make(chan struct{})}
 		}
 	}
-	clear(w.written)
-	w.mu.Unlock()
-	w.c.subscribers.emit(w.publish(doc)...)
 }
 
 // confirm notes that a change is in the document.

@@ -35,6 +35,7 @@ type Client struct {
 	writers map[ServiceRef]*aclWriter
 
 	subscribers subscribers
+	away        away
 	cas         *cache
 	kafkas      *cache
 }
@@ -91,17 +92,6 @@ func (c *Client) Close() {
 // limit are not touched, and as many connections are kept alive as before.
 func (c *Client) SetLimits(l Limits) {
 	c.limiter.setLimits(l.withDefaults())
-}
-
-// Congested tells, without a call, whether it is better to come again later than to make one: the error is of kind
-// ErrRateLimited while at least 8 requests wait that would go before one of the context's urgency, or while Aiven demands a
-// pause that outlasts the patience (Options.CallTimeout or the context's deadline). So the requests of one token do not hold
-// everybody's workers.
-func (c *Client) Congested(ctx context.Context) error {
-	if detail := c.limiter.congested(ticketOf(ctx), bounded(ctx, c.opts.CallTimeout)); detail != "" {
-		return newCall(opAdmit, "make a request").failed(ErrRateLimited, detail)
-	}
-	return nil
 }
 
 // spawn runs fn in the background unless the client is closed.

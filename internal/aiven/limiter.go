@@ -277,6 +277,16 @@ func (l *limiter) congested(t *ticket, patience time.Duration) string {
 	return ""
 }
 
+// room returns how many more requests may wait without being too many.
+func (l *limiter) room() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.until.After(l.now()) {
+		return 0
+	}
+	return max(maxWaiting-l.queue.len(), 0)
+}
+
 // hasten makes a request that may wait already as urgent as somebody who came to wait for it.
 func (l *limiter) hasten(t *ticket, u Urgency) {
 	l.mu.Lock()

@@ -149,7 +149,7 @@ func TestCongested(t *testing.T) {
 		}
 		check := func(c *Client) {
 			for name, tc := range cases {
-				err := c.Congested(WithUrgency(context.Background(), tc.urgency))
+				err := c.Congested(WithUrgency(context.Background(), tc.urgency), UserRef{})
 				if !errors.Is(err, tc.want) {
 					t.Errorf("%s: %s: got %v, want %v", name, tc.reason, err, tc.want)
 				}
@@ -157,7 +157,7 @@ func TestCongested(t *testing.T) {
 		}
 		line(t, 30*time.Second, check, requests...)
 		line(t, 30*time.Second, func(c *Client) {
-			if err := c.Congested(context.Background()); err != nil {
+			if err := c.Congested(context.Background(), UserRef{}); err != nil {
 				t.Errorf("Congested(...) with %d waiting: %v", maxWaiting-1, err)
 			}
 		}, requests[1:]...)
@@ -188,16 +188,16 @@ func TestCongestedPause(t *testing.T) {
 		if limited != 8 || time.Since(began) > time.Second {
 			t.Errorf("%d callers were told to come again, after %v; want 8 at once", limited, time.Since(began))
 		}
-		if err := c.Congested(context.Background()); !errors.Is(err, ErrRateLimited) {
+		if err := c.Congested(context.Background(), UserRef{}); !errors.Is(err, ErrRateLimited) {
 			t.Errorf("Congested(...) during a pause: got %v, want ErrRateLimited", err)
 		}
 		pass(45 * time.Second)
-		if err := c.Congested(context.Background()); err != nil {
+		if err := c.Congested(context.Background(), UserRef{}); err != nil {
 			t.Errorf("Congested(...) shortly before the end of the pause: %v", err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if err := c.Congested(ctx); !errors.Is(err, ErrRateLimited) {
+		if err := c.Congested(ctx, UserRef{}); !errors.Is(err, ErrRateLimited) {
 			t.Errorf("Congested(...) of a caller without time: got %v, want ErrRateLimited", err)
 		}
 	})

@@ -143,6 +143,20 @@ func (c *Client) allEntries() []*entry {
 	return out
 }
 
+// Snapshots returns the snapshots of all services that were read and not refused
+// since. It makes no call.
+func (c *Client) Snapshots() []*Service {
+	var out []*Service
+	for _, e := range c.allEntries() {
+		e.mu.Lock()
+		if e.view != nil {
+			out = append(out, e.view)
+		}
+		e.mu.Unlock()
+	}
+	return out
+}
+
 // fresh tells whether the snapshot may be returned without a read. The caller holds the lock, as for all that follow.
 func (e *entry) fresh(now time.Time) bool {
 	if e.view == nil || e.view.seq < e.needSeq {

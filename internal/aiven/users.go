@@ -81,7 +81,7 @@ func (c *Client) CreateUser(ctx context.Context, ref UserRef, ac AccessControl, 
 		return c.sdk.ServiceUsers.Create(ctx, ref.Project, ref.Service, req)
 	})
 	if err != nil {
-		return User{}, e.writeFailed(err)
+		return User{}, c.limited(ctx, ref, e.writeFailed(err))
 	}
 	u := User{Username: ref.Username, AccessControl: ac.clone()}
 	if created != nil && created.Username == ref.Username {
@@ -179,7 +179,7 @@ func (c *Client) DeleteUser(ctx context.Context, ref UserRef) error {
 	case errors.Is(err, ErrServiceNotFound):
 		e.doubt()
 	default:
-		return e.writeFailed(err)
+		return c.limited(ctx, ref, e.writeFailed(err))
 	}
 	e.wrote(write{kind: userDeleted, user: User{Username: ref.Username}})
 	e.mu.Lock()

@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
@@ -15,12 +16,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/controller/application"
 	"github.com/provider-aiven/provider-aiven/internal/controller/config"
 	"github.com/provider-aiven/provider-aiven/internal/controller/orphans"
 	"github.com/provider-aiven/provider-aiven/internal/controller/secret"
 	"github.com/provider-aiven/provider-aiven/internal/controller/serviceuser"
 	"github.com/provider-aiven/provider-aiven/internal/janitor"
+	"github.com/provider-aiven/provider-aiven/internal/metrics"
+	"github.com/provider-aiven/provider-aiven/internal/namesakes"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
@@ -30,8 +34,12 @@ type Dependencies struct {
 	NewClient providerconfig.ClientFn
 	// AllowedBaseURLs are those that a ProviderConfig may use, beside Aiven's.
 	AllowedBaseURLs []string
+	// WatchNamespaces are those that the manager's cache is of. Empty: all.
+	WatchNamespaces []string
 	// Metrics count what happens to applications and their Secrets.
 	Metrics Metrics
+	// ServiceUsers reports how many users services have. Optional.
+	ServiceUsers *metrics.ServiceUsers
 	// Orphans counts users at Aiven that nothing claims.
 	Orphans orphans.Metrics
 	// Namespace holds the records of the users that this cluster made. Empty: none
@@ -64,8 +72,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 	secrets := providerconfig.NewSecrets(ctx, core)
 	clients := providerconfig.NewClients(d.NewClient)
 	context.AfterFunc(ctx, clients.Close)
-	resolver := providerconfig.NewResolver(mgr.GetClient(), secrets, clients, d.AllowedBaseURLs)
-	users := serviceuser.Dependencies{Resolver: resolver, Clients: clients, Secrets: secrets}
+	files := providerconfig.NewFiles(ctx)
+	resolver := providerconfig.NewResolver(mgr.GetClient(), providerconfig.Sources{Secrets: secrets, Files: files}, clients, d.AllowedBaseURLs)
+	if d.ServiceUsers != nil {
+		d.ServiceUsers.From(resolver.ServiceUsers)
+	}
+	tokens := &providerconfig.TokenWatch{Kube: mgr.GetClient(), Secrets: secrets, Files: files, Failed: func(err error) {
+		o.Logger.Info("Cannot find out whose token changed", "error", err)
+	}}
 
 	// One line for each service.
 	kinds := []kind{
@@ -75,12 +89,22 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 	}
 	lists, objects := make([]client.ObjectList, 0, len(kinds)), make([]client.Object, 0, len(kinds))
 	for _, k := range kinds {
+		lists, objects = append(lists, k.List()), append(objects, k.Object())
+	}
+	granted := &providerconfig.Grants{
+		Resolver: resolver, Instances: &providerconfig.Instances{Live: mgr.GetAPIReader()}, Holder: holder(mgr.GetClient(), kinds),
+		Namespaces: providerconfig.NewNamespaces(mgr.GetClient(), mgr.GetAPIReader(), d.WatchNamespaces),
+	}
+	names := &namesakes.Finder{Reader: mgr.GetClient(), Lists: lists}
+	users := serviceuser.Dependencies{Resolver: resolver, Grants: granted, Names: names, Clients: clients, Tokens: tokens}
+	for _, k := range kinds {
 		if err := k.Setup(ctx, mgr, o, users); err != nil {
 			return err //nolint:wrapcheck // It says what cannot be set up.
 		}
-		lists, objects = append(lists, k.List()), append(objects, k.Object())
 	}
-	if err := config.Setup(mgr, o, resolver.Forget, lists...); err != nil {
+	if err := config.Setup(mgr, o, config.Dependencies{
+		Configs: resolver, Clients: clients, Tokens: tokens, Lists: lists, Kinds: objects, WatchNamespaces: d.WatchNamespaces, Now: d.Now,
+	}); err != nil {
 		return err //nolint:wrapcheck // It says what cannot be set up.
 	}
 	if err := janitor.Index(ctx, mgr.GetFieldIndexer()); err != nil {
@@ -97,12 +121,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		return err //nolint:wrapcheck // It says what cannot be set up.
 	}
 	if err := orphans.Setup(mgr, o, orphans.Dependencies{
-		Configs: resolver, Lists: lists, Kinds: objects, Metrics: d.Orphans, Namespace: d.Namespace, Interval: d.OrphanInterval, Now: now,
+		Configs: resolver, Lists: lists, Kinds: objects, Metrics: d.Orphans, Namespace: d.Namespace, WatchNamespaces: d.WatchNamespaces,
+		Interval: d.OrphanInterval, Now: now,
 	}); err != nil {
 		return err //nolint:wrapcheck // It says what cannot be set up.
 	}
 	return application.Setup(ctx, mgr, o, application.Dependencies{ //nolint:wrapcheck // It says what cannot be set up.
-		Configs: resolver, Workloads: workloads, Metrics: d.Metrics, Now: now, NewQueue: d.NewQueue,
+		Configs: resolver, Grants: granted, Names: names, Tokens: tokens, Workloads: workloads, Metrics: d.Metrics, Now: now, NewQueue: d.NewQueue, WatchNamespaces: d.WatchNamespaces,
 	})
 }
 
@@ -111,4 +136,17 @@ type kind interface {
 	Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d serviceuser.Dependencies) error
 	List() client.ObjectList
 	Object() client.Object
+	Type() string
+	Holder(ctx context.Context, r client.Reader, s aiven.ServiceRef) (string, error)
+}
+
+// holder finds the namespace that has users on a service.
+func holder(r client.Reader, kinds []kind) func(ctx context.Context, u providerconfig.Use) (string, error) {
+	return func(ctx context.Context, u providerconfig.Use) (string, error) {
+		i := slices.IndexFunc(kinds, func(k kind) bool { return k.Type() == u.Type })
+		if i < 0 {
+			return "", nil
+		}
+		return kinds[i].Holder(ctx, r, aiven.ServiceRef{Project: u.Project, Service: u.Service}) //nolint:wrapcheck // It says what cannot be listed.
+	}
 }

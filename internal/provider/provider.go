@@ -69,6 +69,9 @@ type Options struct {
 	Workers int
 	// AllowedBaseURLs are those that a ProviderConfig may use beside Aiven's.
 	AllowedBaseURLs []string
+	// WatchNamespaces are those whose objects the provider sees and touches, beside
+	// its own records and the tokens of ClusterProviderConfigs. Default: all.
+	WatchNamespaces []string
 	// MetricsAddress and HealthAddress to listen on. "0", the default for both,
 	// listens on none.
 	MetricsAddress, HealthAddress string
@@ -160,8 +163,8 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err := m.Register(o.Registry); err != nil {
 		return err
 	}
-	orphaned := metrics.NewOrphans()
-	for _, c := range []prometheus.Collector{mrMetrics, stateMetrics, orphaned} {
+	orphaned, users := metrics.NewOrphans(), metrics.NewServiceUsers()
+	for _, c := range []prometheus.Collector{mrMetrics, stateMetrics, orphaned, users} {
 		if err := o.Registry.Register(c); err != nil {
 			return errors.Wrap(err, "cannot register metrics of managed resources")
 		}
@@ -177,9 +180,9 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 			PollStateMetricInterval: o.StateMetricInterval, MRMetrics: mrMetrics, MRStateMetrics: stateMetrics,
 		},
 	}, ourcontroller.Dependencies{
-		NewClient: newClient(o, m), AllowedBaseURLs: o.AllowedBaseURLs, Metrics: m,
+		NewClient: newClient(o, m), AllowedBaseURLs: o.AllowedBaseURLs, WatchNamespaces: o.WatchNamespaces, Metrics: m,
 		Janitor: janitor.Policy{Grace: o.JanitorGrace, DryRun: o.JanitorDryRun}, Now: now, NewQueue: newQueue(o.Clock),
-		Orphans: orphaned, Namespace: o.Namespace, OrphanInterval: o.OrphanInterval,
+		Orphans: orphaned, ServiceUsers: users, Namespace: o.Namespace, OrphanInterval: o.OrphanInterval,
 	})
 	if err != nil {
 		return errors.Wrap(err, "cannot set up controllers")
@@ -199,9 +202,9 @@ func newQueue(c clock.WithTicker) func(string, workqueue.TypedRateLimiter[reconc
 }
 
 func newClient(o Options, m *metrics.Metrics) providerconfig.ClientFn {
-	return func(k providerconfig.Key) (*aiven.Client, error) {
+	return func(k providerconfig.Key, l aiven.Limits) (*aiven.Client, error) {
 		opts := aiven.Options{
-			Token: k.Token, BaseURL: k.BaseURL, Limits: k.Limits, UserAgent: o.UserAgent,
+			Token: k.Token, BaseURL: k.BaseURL, Limits: l, UserAgent: o.UserAgent,
 			PollInterval: o.PollInterval, Recorder: m, Logger: o.Logger,
 		}
 		if o.Aiven != nil {
@@ -221,6 +224,9 @@ func NewScheme() (*runtime.Scheme, error) {
 }
 
 func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
+	if err := checkNamespaces(o.WatchNamespaces); err != nil {
+		return nil, err
+	}
 	scheme, err := NewScheme()
 	if err != nil {
 		return nil, err
@@ -247,10 +253,13 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 			// cluster is memory and rights that nobody wants to give.
 			DisableFor: []client.Object{&corev1.Secret{}},
 		}},
+		NewCache: newCache(o.WatchNamespaces),
 		Cache: cache.Options{
 			SyncPeriod:       &o.SyncInterval,
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject:         cached(),
+
+			DefaultWatchErrorHandler: tellForbidden(o.Logger),
 		},
 	})
 	if err != nil {

@@ -9,120 +9,148 @@ import (
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 )
 
-// closeDelay is how long a client that no configuration uses any more lives on,
-// so that calls in flight end by themselves.
+// closeDelay is how long a client that nothing uses any more lives on, so that
+// calls in flight end by themselves.
 const closeDelay = 2 * time.Minute
 
-// A Key says which client serves a configuration: those with equal keys share
-// one.
+// A Key says which client serves whom: those with equal keys share one, and with
+// it snapshots, limits and what Aiven demands of the token.
 type Key struct {
 	Token   string
 	BaseURL string
-	Limits  aiven.Limits
 }
 
 // A ClientFn makes the client for a key.
-type ClientFn func(k Key) (*aiven.Client, error)
+type ClientFn func(k Key, l aiven.Limits) (*aiven.Client, error)
 
 // Clients are the Aiven clients in use: one for each Key. Safe for concurrent
 // use.
 type Clients struct {
 	make ClientFn
 
-	mu        sync.Mutex
-	byKey     map[Key]*aiven.Client
-	byRef     map[Ref]Key
-	listeners map[int]func(aiven.UserRef)
-	next      int
+	users  listeners[aiven.UserRef]
+	tokens listeners[Access]
+
+	mu    sync.Mutex
+	byKey map[Key]*aiven.Client
+	uses  map[Access]use
+}
+
+// A use is which client is used, and how fast.
+type use struct {
+	key    Key
+	limits aiven.Limits
 }
 
 // NewClients returns an empty set of clients that are made with fn.
 func NewClients(fn ClientFn) *Clients {
-	return &Clients{
-		make:      fn,
-		byKey:     make(map[Key]*aiven.Client),
-		byRef:     make(map[Ref]Key),
-		listeners: make(map[int]func(aiven.UserRef)),
-	}
+	return &Clients{make: fn, byKey: make(map[Key]*aiven.Client), uses: make(map[Access]use)}
 }
 
-// For returns the client for a key, and records that ref uses it from now on. A
-// client that no ref uses is closed after a while.
-func (c *Clients) For(ref Ref, k Key) (*aiven.Client, error) {
+// For returns the client for a key, and records that it is used from now on for
+// this access, within these limits. Where several share a client the strictest of their limits
+// hold. A client that nothing uses is closed after a while.
+func (c *Clients) For(a Access, k Key, l aiven.Limits) (*aiven.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	was, had := c.uses[a]
 	cl := c.byKey[k]
+	if cl != nil && had && was == (use{k, l}) {
+		return cl, nil
+	}
 	if cl == nil {
-		made, err := c.make(k)
+		made, err := c.make(k, l)
 		if err != nil {
 			return nil, err
 		}
-		made.Subscribe(c.dispatch)
+		made.Subscribe(c.users.tell)
+		made.SubscribeToken(func() { c.tokenChanged(k) })
 		c.byKey[k], cl = made, made
 	}
-	if old, ok := c.byRef[ref]; ok && old != k {
-		c.byRef[ref] = k
-		c.retire(old)
+	c.uses[a] = use{k, l}
+	cl.SetLimits(c.strictest(k))
+	if had && was.key != k {
+		c.retire(was.key)
 	}
-	c.byRef[ref] = k
 	return cl, nil
 }
 
-// Forget takes note that ref uses no client any more.
-func (c *Clients) Forget(ref Ref) {
+// Forget takes note that those for whom match is true use no client any more.
+func (c *Clients) Forget(match func(a Access) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if k, ok := c.byRef[ref]; ok {
-		delete(c.byRef, ref)
-		c.retire(k)
+	for a, u := range c.uses {
+		if match(a) {
+			delete(c.uses, a)
+			c.retire(u.key)
+		}
 	}
 }
 
 // Subscribe calls fn for each user that a client saw change. fn must not block.
-func (c *Clients) Subscribe(fn func(aiven.UserRef)) (cancel func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	id := c.next
-	c.next++
-	c.listeners[id] = fn
-	return func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.listeners, id)
-	}
-}
+func (c *Clients) Subscribe(fn func(aiven.UserRef)) (cancel func()) { return c.users.subscribe(fn) }
+
+// SubscribeTokens calls fn for each access whose token Aiven refuses from now on,
+// or accepts again. fn must not block.
+func (c *Clients) SubscribeTokens(fn func(Access)) (cancel func()) { return c.tokens.subscribe(fn) }
 
 // Close closes all clients.
 func (c *Clients) Close() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for k, cl := range c.byKey {
+	all := c.byKey
+	c.byKey = make(map[Key]*aiven.Client)
+	c.mu.Unlock()
+	// It waits for calls, whose answers are told.
+	for _, cl := range all {
 		cl.Close()
-		delete(c.byKey, k)
 	}
 }
 
-func (c *Clients) dispatch(u aiven.UserRef) {
+func (c *Clients) tokenChanged(k Key) {
 	c.mu.Lock()
-	fns := make([]func(aiven.UserRef), 0, len(c.listeners))
-	for _, fn := range c.listeners {
-		fns = append(fns, fn)
+	var who []Access
+	for a, u := range c.uses {
+		if u.key == k {
+			who = append(who, a)
+		}
 	}
 	c.mu.Unlock()
-	for _, fn := range fns {
-		fn(u)
+	for _, a := range who {
+		c.tokens.tell(a)
 	}
 }
 
-// retire closes the client of a key that no ref uses. The caller holds the lock.
+// strictest returns the limits of a client. The caller holds the lock.
+func (c *Clients) strictest(k Key) aiven.Limits {
+	out := aiven.Limits{RequestsPerSecond: -1}
+	for _, u := range c.uses {
+		if u.key != k {
+			continue
+		}
+		l := u.limits
+		if l.RequestsPerSecond > 0 && (out.RequestsPerSecond < 0 || l.RequestsPerSecond < out.RequestsPerSecond) {
+			out.RequestsPerSecond, out.Burst = l.RequestsPerSecond, l.Burst
+		}
+		if l.MaxInFlight > 0 && (out.MaxInFlight == 0 || l.MaxInFlight < out.MaxInFlight) {
+			out.MaxInFlight = l.MaxInFlight
+		}
+	}
+	return out
+}
+
+// retire closes the client of a key that nothing uses, and frees the others of
+// limits that are no longer asked for. The caller holds the lock.
 func (c *Clients) retire(k Key) {
-	for _, used := range c.byRef {
-		if used == k {
+	cl := c.byKey[k]
+	if cl == nil {
+		return
+	}
+	for _, u := range c.uses {
+		if u.key == k {
+			cl.SetLimits(c.strictest(k))
 			return
 		}
 	}
-	if cl := c.byKey[k]; cl != nil {
-		delete(c.byKey, k)
-		time.AfterFunc(closeDelay, cl.Close)
-	}
+	delete(c.byKey, k)
+	time.AfterFunc(closeDelay, cl.Close)
 }

@@ -4,7 +4,6 @@ package providerconfig
 
 import (
 	"context"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,10 +18,6 @@ import (
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 )
 
-// DefaultName is the name of the configurations that are used by all who name
-// none.
-const DefaultName = "default"
-
 // DefaultBaseURL is the Aiven API. Aiven: https://api.aiven.io/doc.
 const DefaultBaseURL = "https://api.aiven.io"
 
@@ -36,50 +31,32 @@ var (
 	ErrNotAllowed = errors.New("not allowed")
 )
 
-// A Ref names a configuration. Namespace is empty for a ClusterProviderConfig.
-type Ref struct {
-	Kind      string
-	Namespace string
-	Name      string
-}
-
-// RefOf returns the configuration that a reference in an object of the supplied
-// namespace is to.
-func RefOf(r xpv2.ProviderConfigReference, namespace string) Ref {
-	if r.Kind == v1alpha1.ProviderConfigKind {
-		return Ref{Kind: r.Kind, Namespace: namespace, Name: r.Name}
-	}
-	return Ref{Kind: r.Kind, Name: r.Name}
-}
-
-// Reference returns the reference to the configuration for an object's spec.
-func (r Ref) Reference() *xpv2.ProviderConfigReference {
-	return &xpv2.ProviderConfigReference{Kind: r.Kind, Name: r.Name}
-}
-
-// String is how the configuration is named in messages.
-func (r Ref) String() string {
-	if r.Namespace == "" {
-		return r.Kind + " " + r.Name
-	}
-	return r.Kind + " " + r.Namespace + "/" + r.Name
-}
-
 // Settings are a configuration less its token.
 type Settings struct {
 	Ref Ref
 	v1alpha1.ServiceSettings
+
+	// AllowedNamespaces and Usernames are those of a ClusterProviderConfig.
+	AllowedNamespaces *v1alpha1.AllowedNamespaces
+	Usernames         v1alpha1.UsernamePolicy
 }
 
 // A Resolver resolves configurations. It is safe for concurrent use.
 type Resolver struct {
 	kube    client.Reader
 	secrets SecretReader
+	files   FileReader
 	clients *Clients
 	allowed []string
 
 	mu   sync.Mutex
-	last map[Ref]*aiven.Client
+	last map[Access]connected
+}
+
+// A connected is what was last returned for an access.
+type connected struct {
+	client   *aiven.Client
+	settings Settings
 }
 
 // A SecretReader returns the Secret of that name, or an error for which
@@ -88,15 +65,29 @@ type SecretReader interface {
 	Get(ctx context.Context, n types.NamespacedName) (map[string][]byte, error)
 }
 
+// A FileReader returns what is in a file.
+type FileReader interface {
+	Read(path string) ([]byte, error)
+}
+
+// Sources are where tokens come from.
+type Sources struct {
+	Secrets SecretReader
+	Files   FileReader
+}
+
 // NewResolver returns a Resolver that reads configurations from kube (a cached
-// client will do), tokens from secrets, and takes its clients from clients.
+// client will do), tokens from their sources, and takes its clients from clients.
 // A ProviderConfig may use no base URL but the allowed ones.
-func NewResolver(kube client.Reader, secrets SecretReader, clients *Clients, allowedBaseURLs []string) *Resolver {
+func NewResolver(kube client.Reader, s Sources, clients *Clients, allowedBaseURLs []string) *Resolver {
 	allowed := []string{DefaultBaseURL}
 	for _, u := range allowedBaseURLs {
 		allowed = append(allowed, strings.TrimSuffix(u, "/"))
 	}
-	return &Resolver{kube: kube, secrets: secrets, clients: clients, allowed: allowed, last: make(map[Ref]*aiven.Client)}
+	return &Resolver{
+		kube: kube, secrets: s.Secrets, files: s.Files, clients: clients, allowed: allowed,
+		last: make(map[Access]connected),
+	}
 }
 
 // Choose returns the configuration for an object of the supplied namespace: the
@@ -123,53 +114,71 @@ func (r *Resolver) Settings(ctx context.Context, ref Ref) (Settings, error) {
 	return s, err
 }
 
-// Connect returns the client for the configuration's token. Clients are shared
-// and live on: callers do not close them. ErrNoConfig and ErrNoToken say what is
-// missing.
-func (r *Resolver) Connect(ctx context.Context, ref Ref) (*aiven.Client, error) {
-	s, token, err := r.get(ctx, ref)
+// Connect returns the client for a token. Clients are shared and live on: callers
+// do not close them. ErrNoConfig and ErrNoToken say what is missing. Whoever
+// brings a token of his own needs no configuration.
+func (r *Resolver) Connect(ctx context.Context, a Access) (*aiven.Client, error) {
+	s, token, err := r.get(ctx, a.Config)
+	if a.IsOwn() && errors.Is(err, ErrNoConfig) {
+		s, err = Settings{Ref: a.Config, ServiceSettings: v1alpha1.ServiceSettings{BaseURL: DefaultBaseURL}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
+	if a.IsOwn() {
+		token = r.secretToken(a.Own.Secret(), a.Own.Key)
+	}
 	t, err := token(ctx)
 	if err != nil {
-		return nil, errors.Wrapf(err, "cannot get the Aiven token of %s", ref)
+		return nil, errors.Wrapf(err, "cannot get the Aiven token of %s", a)
 	}
-	c, err := r.clients.For(ref, Key{Token: t, BaseURL: s.BaseURL, Limits: limitsOf(s.RateLimit)})
+	c, err := r.clients.For(a, Key{Token: t, BaseURL: s.BaseURL}, limitsOf(s.RateLimit))
 	if err != nil {
-		return nil, errors.Wrapf(err, "cannot make an Aiven client for %s", ref)
+		return nil, errors.Wrapf(err, "cannot make an Aiven client for %s", a)
 	}
 	r.mu.Lock()
-	r.last[ref] = c
+	r.last[a] = connected{client: c, settings: s}
 	r.mu.Unlock()
 	return c, nil
 }
 
 // ConnectForDeletion is Connect for an object that is being deleted. When the
-// configuration or its token has gone before the object, as happens when a
-// namespace is deleted, it returns the client that was last used.
-func (r *Resolver) ConnectForDeletion(ctx context.Context, ref Ref) (*aiven.Client, error) {
-	c, err := r.Connect(ctx, ref)
+// configuration or its token has gone before the object, although it is kept as
+// long as objects need it, it returns the client that was last used.
+func (r *Resolver) ConnectForDeletion(ctx context.Context, a Access) (*aiven.Client, error) {
+	c, err := r.Connect(ctx, a)
 	if err == nil || !errors.Is(err, ErrNoConfig) && !errors.Is(err, ErrNoToken) {
 		return c, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c := r.last[ref]; c != nil {
-		return c, nil
+	if c, ok := r.last[a]; ok {
+		return c.client, nil
 	}
 	return nil, err
 }
 
-// Forget drops what is kept for a configuration that is gone.
+// Forget drops what is kept for the token of a configuration that is gone.
 func (r *Resolver) Forget(ref Ref) {
-	r.mu.Lock()
-	delete(r.last, ref)
-	r.mu.Unlock()
-	r.clients.Forget(ref)
+	r.forget(func(a Access) bool { return a == Access{Config: ref} })
 }
 
-type tokenFn func(ctx context.Context) (string, error)
+// ForgetSecret drops what is kept for tokens that objects brought in a Secret that
+// none of them needs any more.
+func (r *Resolver) ForgetSecret(n types.NamespacedName) {
+	r.forget(func(a Access) bool { return a.IsOwn() && a.Own.Secret() == n })
+}
+
+func (r *Resolver) forget(match func(Access) bool) {
+	r.mu.Lock()
+	for a := range r.last {
+		if match(a) {
+			delete(r.last, a)
+		}
+	}
+	r.mu.Unlock()
+	r.clients.Forget(match)
+}
 
 func (r *Resolver) get(ctx context.Context, ref Ref) (Settings, tokenFn, error) {
 	if ref.Kind == v1alpha1.ProviderConfigKind {
@@ -179,7 +188,10 @@ func (r *Resolver) get(ctx context.Context, ref Ref) (Settings, tokenFn, error) 
 	if err := r.kube.Get(ctx, types.NamespacedName{Name: ref.Name}, pc); err != nil {
 		return Settings{}, nil, missing(err, ref)
 	}
-	s := Settings{Ref: ref, ServiceSettings: pc.Spec.ServiceSettings}
+	s := Settings{
+		Ref: ref, ServiceSettings: pc.Spec.ServiceSettings,
+		AllowedNamespaces: pc.Spec.AllowedNamespaces, Usernames: pc.Spec.Usernames,
+	}
 	s.BaseURL = baseURL(s.BaseURL)
 	return s, r.clusterToken(pc.Spec.Credentials), nil
 }
@@ -198,61 +210,6 @@ func (r *Resolver) local(ctx context.Context, ref Ref) (Settings, tokenFn, error
 	}
 	sel := pc.Spec.Credentials.SecretRef
 	return s, r.secretToken(types.NamespacedName{Namespace: ref.Namespace, Name: sel.Name}, sel.Key), nil
-}
-
-func (r *Resolver) clusterToken(c v1alpha1.ClusterCredentials) tokenFn {
-	switch c.Source {
-	case xpv2.CredentialsSourceSecret:
-		if c.SecretRef == nil {
-			return noToken("credentials.secretRef is not set")
-		}
-		return r.secretToken(types.NamespacedName{Namespace: c.SecretRef.Namespace, Name: c.SecretRef.Name}, c.SecretRef.Key)
-	case xpv2.CredentialsSourceEnvironment:
-		if c.Env == nil {
-			return noToken("credentials.env is not set")
-		}
-		return func(context.Context) (string, error) {
-			return clean(os.Getenv(c.Env.Name), "the environment variable "+c.Env.Name+" is not set or empty")
-		}
-	case xpv2.CredentialsSourceFilesystem:
-		if c.Fs == nil {
-			return noToken("credentials.fs is not set")
-		}
-		return func(context.Context) (string, error) {
-			b, err := os.ReadFile(c.Fs.Path)
-			if err != nil {
-				return "", errors.Wrapf(ErrNoToken, "cannot read file %s", c.Fs.Path)
-			}
-			return clean(string(b), "the file "+c.Fs.Path+" is empty")
-		}
-	default:
-		return noToken("the source " + string(c.Source) + " is not supported")
-	}
-}
-
-func (r *Resolver) secretToken(n types.NamespacedName, key string) tokenFn {
-	return func(ctx context.Context) (string, error) {
-		data, err := r.secrets.Get(ctx, n)
-		if kerrors.IsNotFound(err) {
-			return "", errors.Wrapf(ErrNoToken, "Secret %s does not exist", n)
-		}
-		if err != nil {
-			return "", errors.Wrapf(err, "cannot get Secret %s", n)
-		}
-		return clean(string(data[key]), "Secret "+n.String()+" has no key "+key+", or it is empty")
-	}
-}
-
-func noToken(message string) tokenFn {
-	return func(context.Context) (string, error) { return "", errors.Wrap(ErrNoToken, message) }
-}
-
-// clean trims white space, with which tokens written by hand often end.
-func clean(token, message string) (string, error) {
-	if t := strings.TrimSpace(token); t != "" {
-		return t, nil
-	}
-	return "", errors.Wrap(ErrNoToken, message)
 }
 
 func baseURL(u string) string {

@@ -27,25 +27,22 @@ const syncTimeout = 2 * time.Second
 type Secrets struct {
 	core corev1client.CoreV1Interface
 
-	mu       sync.Mutex
-	watched  map[types.NamespacedName]*watchedSecret
-	ctx      context.Context //nolint:containedctx // The lifetime of the watches, not of a call.
-	onChange map[int]func(types.NamespacedName)
-	next     int
+	changed listeners[types.NamespacedName]
+
+	mu      sync.Mutex
+	watched map[types.NamespacedName]*watchedSecret
+	ctx     context.Context //nolint:containedctx // The lifetime of the watches, not of a call.
 }
 
 type watchedSecret struct {
 	store  cache.Store
 	synced cache.InformerSynced
+	stop   context.CancelFunc
 }
 
 // NewSecrets returns a reader whose watches end with the supplied context.
 func NewSecrets(ctx context.Context, core corev1client.CoreV1Interface) *Secrets {
-	return &Secrets{
-		core: core, ctx: ctx,
-		watched:  make(map[types.NamespacedName]*watchedSecret),
-		onChange: make(map[int]func(types.NamespacedName)),
-	}
+	return &Secrets{core: core, ctx: ctx, watched: make(map[types.NamespacedName]*watchedSecret)}
 }
 
 // Get returns the data of a Secret, and begins to watch it. The data must not
@@ -74,15 +71,17 @@ func (s *Secrets) Get(ctx context.Context, n types.NamespacedName) (map[string][
 // Subscribe calls fn whenever a watched Secret appears, changes or goes. fn must
 // not block.
 func (s *Secrets) Subscribe(fn func(types.NamespacedName)) (cancel func()) {
+	return s.changed.subscribe(fn)
+}
+
+// Forget ends the watch of a Secret that nothing needs any more. To get it again
+// begins another.
+func (s *Secrets) Forget(n types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := s.next
-	s.next++
-	s.onChange[id] = fn
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.onChange, id)
+	if w := s.watched[n]; w != nil {
+		w.stop()
+		delete(s.watched, n)
 	}
 }
 
@@ -93,26 +92,15 @@ func (s *Secrets) watch(n types.NamespacedName) *watchedSecret {
 		return w
 	}
 	lw := cache.NewListWatchFromClient(s.core.RESTClient(), "secrets", n.Namespace, fields.OneTermEqualSelector(metav1.ObjectNameField, n.Name))
-	notify := func(any) { s.notify(n) }
+	notify := func(any) { s.changed.tell(n) }
 	store, ctl := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: lw,
 		ObjectType:    &corev1.Secret{},
 		Handler:       cache.ResourceEventHandlerFuncs{AddFunc: notify, UpdateFunc: func(_, o any) { notify(o) }, DeleteFunc: notify},
 	})
-	go ctl.RunWithContext(s.ctx)
-	w := &watchedSecret{store: store, synced: ctl.HasSynced}
+	ctx, stop := context.WithCancel(s.ctx)
+	go ctl.RunWithContext(ctx)
+	w := &watchedSecret{store: store, synced: ctl.HasSynced, stop: stop}
 	s.watched[n] = w
 	return w
-}
-
-func (s *Secrets) notify(n types.NamespacedName) {
-	s.mu.Lock()
-	fns := make([]func(types.NamespacedName), 0, len(s.onChange))
-	for _, fn := range s.onChange {
-		fns = append(fns, fn)
-	}
-	s.mu.Unlock()
-	for _, fn := range fns {
-		fn(n)
-	}
 }

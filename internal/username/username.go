@@ -58,6 +58,14 @@ func Prefix(namespace, name string) string {
 		crc32.ChecksumIEEE([]byte(namespace+name)))
 }
 
+// patterned matches names that fall under a pattern as ACLs are written for:
+// what Prefix returns, and anything.
+var patterned = regexp.MustCompile(`^[a-z0-9-]{1,20}_[a-z0-9.-]{1,30}_[0-9a-f]{8}_`)
+
+// PrefixOf returns the part of a name that Prefix returned for somebody, or could
+// have, ending in "_". Empty: the name has another form.
+func PrefixOf(name string) string { return patterned.FindString(name) }
+
 // shorten follows NAIS: without the prefix unless nothing would be left, without
 // leading dashes, cut, without trailing dashes.
 func shorten(s, prefix string, length int) string {

@@ -134,7 +134,7 @@ func (e *Environment) startSimulator(ctx context.Context, p Programs, c Config) 
 		return errors.Wrap(err, "cannot write the seed")
 	}
 	log := filepath.Join(e.dir, "aivensim.log")
-	if e.simulator, err = start(p.Simulator, log, nil, e.ended, "-listen=127.0.0.1:0", "-seed="+file, "-latency="+c.Latency.String()); err != nil {
+	if e.simulator, err = start(p.Simulator, log, nil, e.ended, "-listen=127.0.0.1:0", "-seed="+file, "-latency="+c.Latency.String(), fmt.Sprintf("-limit-per-minute=%d", c.CallsPerMinute)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)

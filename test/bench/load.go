@@ -86,16 +86,19 @@ func (a *Arrivals) Of(n types.NamespacedName) time.Time {
 	return a.at[n]
 }
 
-// Wait waits until so many have come altogether.
-func (a *Arrivals) Wait(ctx context.Context, n int) error {
-	for a.Count() < n {
+// Wait waits until all of these have come.
+func (a *Arrivals) Wait(ctx context.Context, names []types.NamespacedName) error {
+	for {
+		names = slices.DeleteFunc(names, func(n types.NamespacedName) bool { return !a.Of(n).IsZero() })
+		if len(names) == 0 {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
-			return errors.Wrapf(context.Cause(ctx), "cannot wait for Secrets: %d of %d have come", a.Count(), n)
+			return errors.Wrapf(context.Cause(ctx), "cannot wait for Secrets: %d have not come", len(names))
 		case <-a.changed:
 		}
 	}
-	return nil
 }
 
 // A Load creates applications and measures how long their Secrets take.
@@ -124,7 +127,7 @@ func (l *Load) Run(ctx context.Context, creators int, apps []*v1.AivenApplicatio
 	if err := g.Wait(); err != nil {
 		return nil, 0, err
 	}
-	if err := l.arrivals.Wait(ctx, len(l.created)); err != nil {
+	if err := l.arrivals.Wait(ctx, slices.Collect(maps.Keys(l.created))); err != nil {
 		return nil, 0, errors.Wrap(err, l.missing(context.WithoutCancel(ctx)))
 	}
 	last := first

@@ -31,6 +31,9 @@ type Config struct {
 	Teams int
 	// Latency of every answer of the simulator.
 	Latency time.Duration
+	// CallsPerMinute that Aiven allows, 0 for any number. With a limit only the
+	// creation is measured, and applications that come later.
+	CallsPerMinute int
 	// Creators, at least 1, is how many applications are created at a time.
 	Creators int
 	// Samples is how often one more application is measured.
@@ -67,6 +70,7 @@ func parse(args []string) (Config, error) {
 	applications := f.String("applications", "1000", "how many applications are created at once; a list such as 1,100,1000 for one run each")
 	f.IntVar(&c.Teams, "teams", 20, "namespaces over which they are spread; each has an OpenSearch and a Valkey of its own, the Kafka is shared by all")
 	f.DurationVar(&c.Latency, "latency", 50*time.Millisecond, "delay of every answer of the simulated Aiven API")
+	f.IntVar(&c.CallsPerMinute, "calls-per-minute", 0, "calls that the simulated Aiven allows the token in a minute, 0 for any number; with a limit only the creation is measured")
 	f.IntVar(&c.Creators, "creators", 16, "applications that are being created at a time")
 	f.IntVar(&c.Samples, "samples", 5, "how often one more application is measured at rest, in a new team and in one that exists")
 	f.DurationVar(&c.Rest, "rest", 7*time.Second, "how long nothing may happen before the system counts as at rest")
@@ -108,6 +112,14 @@ func run(ctx context.Context, c Config) error {
 	r := Report{Config: c, Machine: Machine{Cores: runtime.NumCPU(), Model: cpuModel(), Go: runtime.Version()}}
 	for _, n := range c.Applications {
 		fmt.Fprintf(os.Stderr, "%d applications:\n", n)
+		if c.CallsPerMinute > 0 {
+			limited, err := measureLimited(ctx, programs, c, n)
+			if err != nil {
+				return errors.Wrapf(err, "cannot measure %d applications", n)
+			}
+			r.Limited = append(r.Limited, limited)
+			continue
+		}
 		result, err := measure(ctx, programs, c, n)
 		if err != nil {
 			return errors.Wrapf(err, "cannot measure %d applications", n)

@@ -33,6 +33,7 @@ type Report struct {
 	Config  Config
 	Machine Machine
 	Results []Result
+	Limited []Limited
 }
 
 // Lost returns an error when any run lost something.
@@ -40,6 +41,11 @@ func (r Report) Lost() error {
 	for i := range r.Results {
 		if err := r.Results[i].lost(); err != nil {
 			return err
+		}
+	}
+	for _, x := range r.Limited {
+		if x.Check != (Check{}) {
+			return errors.Errorf("with %d applications something was lost: %+v", x.Applications, x.Check)
 		}
 	}
 	return nil
@@ -55,6 +61,10 @@ func (r Report) Markdown() string {
 	}
 	fmt.Fprintf(b, ", %s, Kubernetes %s.\n", m.Go, m.Kubernetes)
 	fmt.Fprintf(b, "Load: %d teams, Aiven answers after %s, %d applications being created at a time.\n", r.Config.Teams, r.Config.Latency, r.Config.Creators)
+	if len(r.Limited) > 0 {
+		r.limits(b)
+		return b.String()
+	}
 	r.times(b)
 	r.costs(b)
 	r.rotations(b)

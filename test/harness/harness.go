@@ -98,6 +98,10 @@ type Process struct {
 	// Gate that everything leads through that the provider does. Default: one of
 	// its own.
 	Gate *Gate
+
+	// Config adjusts how the provider reaches the API server, which is with all
+	// rights. Default: not at all.
+	Config func(cfg *rest.Config)
 }
 
 // Config returns a configuration for a client of the control plane, to change.
@@ -123,6 +127,9 @@ func (h *Harness) StartProvider(with ...func(p *Process)) {
 	h.gate = p.Gate
 	cfg := h.Config()
 	cfg.Wrap(p.Gate.Wrap)
+	if p.Config != nil {
+		p.Config(cfg)
+	}
 	adjust, transport := p.Aiven, p.Gate.Wrap(newTransport())
 	p.Aiven = func(o *aiven.Options) {
 		o.Transport = transport

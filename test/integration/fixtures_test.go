@@ -16,6 +16,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -61,6 +62,25 @@ func newTenant(t *testing.T, prefix string) tenant {
 	})
 	return te
 }
+
+// configure changes the tenant's configuration.
+func (te tenant) configure(change func(s *v1alpha1.ClusterProviderConfigSpec)) {
+	te.t.Helper()
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		pc := &v1alpha1.ClusterProviderConfig{}
+		if err := h.Kube.Get(te.t.Context(), client.ObjectKey{Name: te.config}, pc); err != nil {
+			return err
+		}
+		change(&pc.Spec)
+		return h.Kube.Update(te.t.Context(), pc)
+	})
+	if err != nil {
+		te.t.Fatalf("cannot change the configuration: %v", err)
+	}
+}
+
+// anyUsername lets people import users.
+func anyUsername(s *v1alpha1.ClusterProviderConfigSpec) { s.Usernames = v1alpha1.UsernamesAny }
 
 func (te tenant) openSearch() string        { return "opensearch-" + te.namespace + "-logs" }
 func (te tenant) valkey(name string) string { return "valkey-" + te.namespace + "-" + name }

@@ -76,6 +76,7 @@ func TestManagedResourceOnItsOwn(t *testing.T) {
 func TestImport(t *testing.T) {
 	t.Parallel()
 	te := newTenant(t, "import")
+	te.configure(anyUsername)
 	made := h.Sim.AddUser(te.project, te.valkey("cache"), "made-by-hand")
 	te.create(te.user("imported", func(u *v1alpha1.ValkeyServiceUser) {
 		meta.SetExternalName(u, made.Username)
@@ -166,6 +167,7 @@ func TestDeletionWithoutTheService(t *testing.T) {
 func TestSharedUserStays(t *testing.T) {
 	t.Parallel()
 	te := newTenant(t, "shared")
+	te.configure(anyUsername)
 	te.create(te.user("first"))
 	first := te.becomes("first", xpv2.TypeReady, corev1.ConditionTrue, "")
 	te.create(te.user("second", func(u *v1alpha1.ValkeyServiceUser) { meta.SetExternalName(u, meta.GetExternalName(first)) }))

@@ -24,6 +24,9 @@ const (
 	maxName  = 253
 	maxLabel = 63
 
+	// kafkaLabel is the label of sections of Kafka.
+	kafkaLabel = "kafka"
+
 	// connSuffix ends the names of connection Secrets.
 	connSuffix = "-conn"
 )
@@ -95,6 +98,7 @@ func sections(app *v1.AivenApplication, s providerconfig.Settings, kafka KafkaSe
 			service: connection.Kafka, secretName: app.SecretName(k.SecretName), target: t,
 			build: func(p v1alpha1.ServiceUserParameters) composed {
 				mg := &v1alpha1.KafkaServiceUser{}
+				mg.Spec.ForProvider = kafkaParameters(k)
 				mg.Spec.ForProvider.ServiceUserParameters = p
 				return mg
 			},
@@ -149,6 +153,18 @@ func kafkaTarget(pool string, s providerconfig.Settings, kafka KafkaServiceFn) (
 	return t, nil
 }
 
+// kafkaParameters grant the access to topics and subjects that is asked for.
+func kafkaParameters(k *v1.KafkaSpec) v1alpha1.KafkaServiceUserParameters {
+	var p v1alpha1.KafkaServiceUserParameters
+	for _, a := range k.ACL {
+		p.ACL = append(p.ACL, v1alpha1.KafkaTopicAccess{Topic: a.Topic, Permission: string(a.Access)})
+	}
+	for _, a := range k.SchemaRegistry {
+		p.SchemaRegistry = append(p.SchemaRegistry, v1alpha1.KafkaSubjectAccess{Subject: a.Subject, Permission: "schema_registry_" + string(a.Access)})
+	}
+	return p
+}
+
 // openSearchRules grant the access on all indexes. The pattern _* is for the
 // top-level APIs (_mget, _msearch, _bulk). The same as aivenator's.
 func openSearchRules(a v1.Access) []v1alpha1.OpenSearchRule {
@@ -200,7 +216,7 @@ type origin struct {
 
 // compose returns the managed resource that an application should have for a
 // section. An existing one keeps its name. Pure.
-func compose(app *v1.AivenApplication, ref providerconfig.Ref, s section, o origin, existing map[string]composed) desiredUser {
+func compose(app *v1.AivenApplication, a providerconfig.Access, s section, o origin, existing map[string]composed) desiredUser {
 	mg := s.build(v1alpha1.ServiceUserParameters{Project: s.target.project, ServiceName: s.target.service})
 	name := objectName(app, s, o.revision, existing, mg)
 	if o.existing != nil {
@@ -208,7 +224,8 @@ func compose(app *v1.AivenApplication, ref providerconfig.Ref, s section, o orig
 	}
 	mg.SetName(name)
 	mg.SetNamespace(app.GetNamespace())
-	mg.SetProviderConfigReference(ref.Reference())
+	mg.SetProviderConfigReference(a.Config.Reference())
+	mg.SetAuthSecretRef(app.Spec.AuthSecretRef.DeepCopy())
 	mg.SetManagementPolicies(xpv2.ManagementPolicies{xpv2.ManagementActionAll})
 	mg.SetWriteConnectionSecretToReference(&xpv2.LocalSecretReference{Name: v1.Shorten(name, maxName-len(connSuffix)) + connSuffix})
 	mg.SetLabels(map[string]string{

@@ -151,7 +151,7 @@ func TestComposeNames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out := []desiredUser{compose(app, settings().Ref, in[0], origin{revision: 1}, existing)}
+			out := []desiredUser{compose(app, providerconfig.Access{Config: settings().Ref}, in[0], origin{revision: 1}, existing)}
 			if got := out[0].object.GetName(); got != tc.want {
 				t.Errorf("%s: want %s, got %s", tc.reason, tc.want, got)
 			}

@@ -4,6 +4,7 @@ package application
 
 import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +15,8 @@ import (
 // composed is a managed resource that can be made and compared.
 type composed interface {
 	resource.ModernManaged
+	GetAuthSecretRef() *xpv2.LocalSecretKeySelector
+	SetAuthSecretRef(r *xpv2.LocalSecretKeySelector)
 	GetServiceUserParameters() v1alpha1.ServiceUserParameters
 }
 

@@ -27,7 +27,8 @@ type liveUser struct {
 // methods are pure: they read it and return what follows.
 type life struct {
 	app      *v1.AivenApplication
-	ref      providerconfig.Ref
+	access   providerconfig.Access
+	settings providerconfig.Settings
 	policy   revision.Policy
 	sections []section
 	// existing managed resources, by key.
@@ -72,7 +73,7 @@ func (l *life) number() int64 {
 func (l *life) current() []desiredUser {
 	out := make([]desiredUser, 0, len(l.sections))
 	for _, s := range l.sections {
-		out = append(out, compose(l.app, l.ref, s, l.origin(s), l.existing))
+		out = append(out, compose(l.app, l.access, s, l.origin(s), l.existing))
 	}
 	return out
 }
@@ -107,7 +108,7 @@ func (l *life) next(n *v1.NextStatus) []desiredUser {
 	var out []desiredUser
 	for _, s := range l.sections {
 		if replaces(n, s.id()) {
-			out = append(out, compose(l.app, l.ref, s, origin{revision: n.Revision}, l.existing))
+			out = append(out, compose(l.app, l.access, s, origin{revision: n.Revision}, l.existing))
 		}
 	}
 	return out

@@ -19,6 +19,7 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/revision"
 )
 
@@ -59,7 +60,7 @@ func users(names ...string) []v1.UserStatus {
 // made returns the managed resource of a user, which is ready.
 func made(name string, with ...func(mg composed)) composed {
 	s, number := parse(name)
-	mg := compose(application(services()), settings().Ref, s, origin{revision: number}, nil).object
+	mg := compose(application(services()), providerconfig.Access{Config: settings().Ref}, s, origin{revision: number}, nil).object
 	meta.SetExternalName(mg, name)
 	mg.SetConditions(xpv2.Available())
 	for _, w := range with {
@@ -119,7 +120,7 @@ func lifeOf(c *v1.CredentialsStatus, existing ...composed) *life {
 	app := application(services())
 	app.Status.Credentials = c
 	l := &life{
-		app: app, ref: settings().Ref, policy: revision.Policy{Interval: 30 * day, Overlap: day},
+		app: app, access: providerconfig.Access{Config: settings().Ref}, policy: revision.Policy{Interval: 30 * day, Overlap: day},
 		existing: make(map[string]composed), secrets: make(map[string]*corev1.Secret),
 	}
 	l.sections, _ = sections(app, settings(), nil)

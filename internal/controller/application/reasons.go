@@ -10,6 +10,8 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/grants"
+	"github.com/provider-aiven/provider-aiven/internal/namesakes"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
@@ -44,6 +46,10 @@ func explain(err error) (xpv2.ConditionReason, string) {
 	}{
 		{providerconfig.ErrNoConfig, v1.ReasonNoToken, "make a ClusterProviderConfig \"default\" or a ProviderConfig \"default\" in this namespace, or name an existing one in spec.providerConfigRef"},
 		{providerconfig.ErrNoToken, v1.ReasonNoToken, "put a token where the credentials of the configuration point to"},
+		{grants.ErrRefused, v1.ReasonNotAllowed, "ask the platform team, whose configuration says so"},
+		{namesakes.ErrConflict, v1.ReasonNameConflict, "another application of the cluster, which was there before, has usernames of the same pattern; choose another name"},
+		{providerconfig.ErrInstanceNotReady, v1.ReasonInstanceNotReady, "it goes on by itself when the instance is ready"},
+		{aiven.ErrQuota, v1.ReasonQuotaExceeded, "remove users of the service, or have Aiven raise its limit and state it in serviceUsers.limit of the configuration; it goes on by itself then"},
 		{providerconfig.ErrNotAllowed, v1.ReasonInvalidConfiguration, "ask the platform team"},
 		{aiven.ErrUnauthorized, v1.ReasonTokenRejected, "replace the token; nothing else is needed"},
 		{aiven.ErrForbidden, v1.ReasonAccessDenied, "give the token the rights it needs"},

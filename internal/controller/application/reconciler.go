@@ -33,7 +33,14 @@ const timeout = time.Minute
 type Configurations interface {
 	Choose(ctx context.Context, named *xpv2.ProviderConfigReference, namespace string) (providerconfig.Ref, error)
 	Settings(ctx context.Context, ref providerconfig.Ref) (providerconfig.Settings, error)
-	Connect(ctx context.Context, ref providerconfig.Ref) (*aiven.Client, error)
+	Connect(ctx context.Context, a providerconfig.Access) (*aiven.Client, error)
+}
+
+// Grants know what an application may have.
+type Grants interface {
+	// Allow returns how many users the service may have with the new one, 0 for
+	// any number, or why the user is refused.
+	Allow(ctx context.Context, a providerconfig.Access, u providerconfig.Use) (atMost int, err error)
 }
 
 // Workloads know what uses a Secret.
@@ -58,6 +65,8 @@ type Reconciler struct {
 	client    client.Client
 	live      client.Reader
 	configs   Configurations
+	grants    Grants
+	names     *claims
 	workloads Workloads
 	metrics   Metrics
 	record    event.Recorder
@@ -83,6 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 			r.metrics.Gone(req.Namespace, req.Name)
 			r.written.forget(req.Namespace, req.Name)
 			r.replaced.Delete(req.NamespacedName)
+			r.names.release(req.NamespacedName)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, errors.Wrap(err, "cannot get AivenApplication")
@@ -99,7 +109,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 
 	before := app.DeepCopy()
-	o := r.synchronize(ctx, app)
+	o := r.synchronize(aiven.WithUrgency(ctx, urgency(app)), app)
 	if kerrors.IsConflict(errors.Cause(o.err)) {
 		// Somebody else was faster; the newer version is on its way to the cache.
 		return reconcile.Result{RequeueAfter: firstDelay}, nil
@@ -126,6 +136,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 }
 
+// urgency says whose calls to Aiven come first: those for an application that has
+// no credentials yet, the newest before the others.
+func urgency(app *v1.AivenApplication) aiven.Urgency {
+	u := aiven.Urgency{Class: aiven.ClassEdit, Since: app.GetCreationTimestamp().Time}
+	if app.Status.Credentials != nil {
+		u.Class = aiven.ClassRoutine
+	}
+	return u
+}
+
 // synchronize does the work, and tells what came of it. What it changes in the
 // status of the application is true whether or not it succeeds.
 func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) outcome {
@@ -138,6 +158,11 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 	}
 	if err := r.resolve(ctx, l); err != nil {
 		return failure(err)
+	}
+	if err := r.allow(ctx, l); err != nil {
+		o := failure(err)
+		o.quota = quotaCondition(l, o)
+		return o
 	}
 	if err := r.look(ctx, l); err != nil {
 		return failure(err)
@@ -159,6 +184,7 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 	}
 	o.again = o.again || again
 	o.finish(l, r.now())
+	o.quota = quotaCondition(l, o)
 	return o
 }
 
@@ -262,12 +288,15 @@ func (r *Reconciler) resolve(ctx context.Context, l *life) error {
 		return err //nolint:wrapcheck // It says what cannot be got.
 	}
 	settings, err := r.configs.Settings(ctx, ref)
+	if err != nil && l.app.Spec.AuthSecretRef != nil && errors.Is(err, providerconfig.ErrNoConfig) {
+		return reasoned(v1.ReasonInvalidConfiguration, "There is no %s, which would say which project and Kafka pools the token is for. Make one, or name an existing one in spec.providerConfigRef.", ref)
+	}
 	if err != nil {
 		return err //nolint:wrapcheck // It says what cannot be got.
 	}
-	l.ref, l.policy = ref, policy(l.app, settings)
+	l.access, l.policy, l.settings = ref.With(l.app.Spec.AuthSecretRef, l.app.GetNamespace()), policy(l.app, settings), settings
 	l.sections, err = sections(l.app, settings, func(project string) (string, error) {
-		c, err := r.configs.Connect(ctx, ref)
+		c, err := r.configs.Connect(ctx, l.access)
 		if err != nil {
 			return "", err //nolint:wrapcheck // It says what cannot be got.
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/event"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,8 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/namesakes"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/usage"
 )
 
@@ -44,6 +47,11 @@ const (
 type Dependencies struct {
 	// Configs resolve configurations.
 	Configs Configurations
+	// Grants know what applications may have, and Names whose usernames are.
+	Grants Grants
+	Names  Names
+	// Tokens tell which tokens changed.
+	Tokens *providerconfig.TokenWatch
 	// Workloads know what uses a Secret.
 	Workloads Workloads
 	// Metrics count.
@@ -52,6 +60,8 @@ type Dependencies struct {
 	NewQueue func(name string, l workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request]
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
+	// WatchNamespaces are those that the manager's cache is of. Empty: all.
+	WatchNamespaces []string
 	// KeyStorePassword protects the key stores. Default: connection.DefaultKeyStorePassword.
 	KeyStorePassword string
 }
@@ -66,7 +76,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		now = time.Now
 	}
 	r := &Reconciler{
-		client: mgr.GetClient(), live: mgr.GetAPIReader(), configs: d.Configs, workloads: d.Workloads, metrics: d.Metrics,
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), configs: d.Configs, grants: d.Grants, names: newClaims(d.Names), workloads: d.Workloads, metrics: d.Metrics,
 		record:           event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName)), //nolint:staticcheck // The runtime has no other yet.
 		log:              o.Logger.WithValues("controller", controllerName),
 		now:              now,
@@ -96,7 +106,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		}
 		b = b.Watches(k.new(), handler.EnqueueRequestsFromMapFunc(toApplication), builder.WithPredicates(readyChanged()))
 	}
-	src, err := r.connectionSecrets(mgr)
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1.AivenApplication{}, namesakes.IndexField, namesakes.Index); err != nil {
+		return errors.Wrap(err, "cannot index applications by the pattern of their usernames")
+	}
+	if len(d.WatchNamespaces) == 0 {
+		b = b.Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.notAllowed), builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	}
+	b = b.WatchesRawSource(r.tokens(d.Tokens))
+	src, err := r.connectionSecrets(mgr, d.WatchNamespaces)
 	if err != nil {
 		return err
 	}
@@ -166,6 +183,42 @@ func (r *Reconciler) all(ctx context.Context, o client.Object) []reconcile.Reque
 	return out
 }
 
+// notAllowed maps a namespace whose labels changed to its applications that are
+// not allowed something.
+func (r *Reconciler) notAllowed(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.having(ctx, o.GetName(), v1.ReasonNotAllowed)
+}
+
+// tokens enqueues the applications that wait for a token when one changed.
+func (r *Reconciler) tokens(w *providerconfig.TokenWatch) source.Source {
+	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		w.Subscribe(ctx, func(providerconfig.Changed) {
+			for _, req := range r.having(ctx, metav1.NamespaceAll, v1.ReasonNoToken, v1.ReasonTokenRejected, v1.ReasonAccessDenied) {
+				q.Forget(req)
+				q.Add(req)
+			}
+		})
+		return nil
+	})
+}
+
+// having returns the applications of a namespace that are not ready for one of
+// these reasons.
+func (r *Reconciler) having(ctx context.Context, namespace string, reasons ...xpv2.ConditionReason) []reconcile.Request {
+	l := &v1.AivenApplicationList{}
+	if err := r.client.List(ctx, l, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		r.log.Info("Cannot list AivenApplications", "error", err)
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range l.Items {
+		if slices.Contains(reasons, l.Items[i].GetCondition(xpv2.TypeReady).Reason) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&l.Items[i])})
+		}
+	}
+	return out
+}
+
 // readyChanged lets through what matters to an application: that a user becomes
 // ready or stops to be, why, that it gets another certificate, and that it goes.
 func readyChanged() predicate.Predicate {
@@ -199,10 +252,14 @@ func certificateChanged(was, is composed) bool {
 // credentials change at Aiven, they change, and nothing else does. Only their
 // metadata is watched, and only changes: their creation is followed by the
 // managed resource becoming ready.
-func (r *Reconciler) connectionSecrets(mgr ctrl.Manager) (source.Source, error) {
+func (r *Reconciler) connectionSecrets(mgr ctrl.Manager, namespaces []string) (source.Source, error) {
+	watched := make(map[string]cache.Config, len(namespaces))
+	for _, n := range namespaces {
+		watched[n] = cache.Config{}
+	}
 	c, err := cache.New(mgr.GetConfig(), cache.Options{
 		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
-		DefaultTransform: cache.TransformStripManagedFields(),
+		DefaultTransform: cache.TransformStripManagedFields(), DefaultNamespaces: watched,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {Field: fields.OneTermEqualSelector("type", string(resource.SecretTypeConnection))},
 		},

@@ -42,10 +42,10 @@ type outcome struct {
 	// coming are the users of a revision in the making.
 	coming []liveUser
 
-	// rotation is what was decided about it, and rotated and expiring the
+	// rotation is what was decided about it, and rotated, expiring and quota the
 	// conditions that follow. An outcome without leaves these as they are.
-	rotation          revision.Decision
-	rotated, expiring *xpv2.Condition
+	rotation                 revision.Decision
+	rotated, expiring, quota *xpv2.Condition
 }
 
 // finish adds what time brings.
@@ -150,7 +150,7 @@ func (o *outcome) set(app *v1.AivenApplication, now time.Time) {
 		v1.Failure(v1.TypeAivenFailure, statuses[!ready && byAiven(o.reason)], o.reason, ""),
 		v1.Failure(v1.TypeLocalFailure, statuses[o.err != nil && !byAiven(o.reason)], o.reason, ""),
 	}
-	for _, extra := range []*xpv2.Condition{o.rotated, o.expiring} {
+	for _, extra := range []*xpv2.Condition{o.rotated, o.expiring, o.quota} {
 		if extra != nil {
 			conditions = append(conditions, *extra)
 		}

@@ -22,7 +22,6 @@ import (
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
-	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
 // indexApplication is the cache index of managed resources by application.
@@ -98,7 +97,7 @@ func (r *Reconciler) applyUser(ctx context.Context, l *life, d desiredUser) (com
 	if !ok {
 		mg := d.object
 		mg.SetOwnerReferences([]metav1.OwnerReference{owner})
-		r.reserve(ctx, l.app, d)
+		r.reserve(ctx, l, d)
 		err := r.client.Create(ctx, mg)
 		if kerrors.IsAlreadyExists(err) {
 			// The cache is behind, or the name belongs to somebody else.
@@ -170,13 +169,12 @@ func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desi
 // with it that the user is about to be created. To record it here, after having
 // looked and in the write that makes the resource, spares a write later. When it
 // cannot be seen who has the name, the resource looks for itself.
-func (r *Reconciler) reserve(ctx context.Context, app *v1.AivenApplication, d desiredUser) {
+func (r *Reconciler) reserve(ctx context.Context, l *life, d desiredUser) {
 	// Whoever has to wait for the first read of a service leaves the looking to the
 	// resource: applications of other services must not wait behind it.
 	ctx, cancel := context.WithTimeout(ctx, reservePatience)
 	defer cancel()
-	ref := providerconfig.RefOf(*d.object.GetProviderConfigReference(), app.GetNamespace())
-	c, err := r.configs.Connect(ctx, ref)
+	c, err := r.configs.Connect(ctx, l.access)
 	if err != nil {
 		return
 	}
@@ -185,7 +183,7 @@ func (r *Reconciler) reserve(ctx context.Context, app *v1.AivenApplication, d de
 		return
 	}
 	for i := range maxAttempts {
-		name := generatedUsername(app, d.section, d.revision, i)
+		name := generatedUsername(l.app, d.section, d.revision, i)
 		if _, taken := s.User(name); taken {
 			continue
 		}
@@ -200,6 +198,10 @@ func (r *Reconciler) reserve(ctx context.Context, app *v1.AivenApplication, d de
 func overlay(have composed, d desiredUser) {
 	want := d.object
 	switch h := have.(type) {
+	case *v1alpha1.KafkaServiceUser:
+		if w, ok := want.(*v1alpha1.KafkaServiceUser); ok {
+			h.Spec.ForProvider.ACL, h.Spec.ForProvider.SchemaRegistry = w.Spec.ForProvider.ACL, w.Spec.ForProvider.SchemaRegistry
+		}
 	case *v1alpha1.OpenSearchServiceUser:
 		if w, ok := want.(*v1alpha1.OpenSearchServiceUser); ok {
 			h.Spec.ForProvider.Rules = w.Spec.ForProvider.Rules
@@ -212,6 +214,7 @@ func overlay(have composed, d desiredUser) {
 		}
 	}
 	have.SetProviderConfigReference(want.GetProviderConfigReference())
+	have.SetAuthSecretRef(want.GetAuthSecretRef())
 	meta.AddLabels(have, want.GetLabels())
 	meta.AddAnnotations(have, map[string]string{v1.AnnotationSecret: d.secretName})
 }

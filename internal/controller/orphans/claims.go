@@ -16,6 +16,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
@@ -35,6 +36,7 @@ type serviceUser interface {
 
 	GetServiceUserParameters() v1alpha1.ServiceUserParameters
 	GetServiceUserObservation() v1alpha1.ServiceUserObservation
+	GetAuthSecretRef() *xpv2.LocalSecretKeySelector
 }
 
 // claims are what the managed resources say about users. Those that are being
@@ -80,7 +82,9 @@ func (s *Sweeper) claims(ctx context.Context) (claims, error) {
 
 func (c *claims) add(mg serviceUser) {
 	u := userOf(mg)
-	if ref := mg.GetProviderConfigReference(); ref != nil {
+	// The token of a configuration may not reach the services of one that the
+	// managed resource brings.
+	if ref := mg.GetProviderConfigReference(); ref != nil && mg.GetAuthSecretRef() == nil {
 		k := ledgerKey{config: providerconfig.RefOf(*ref, mg.GetNamespace()), service: u.ServiceRef}
 		c.services[k] = true
 		if ours(mg) {
@@ -128,26 +132,39 @@ func deletes(mg resource.Managed) bool {
 // server. A name counts whatever service it is on: this is the last look before
 // a deletion.
 func (s *Sweeper) liveNames(ctx context.Context) (map[string]bool, error) {
+	namespaces := s.WatchNamespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
 	out := make(map[string]bool)
 	for _, l := range s.Lists {
 		gvk, err := apiutil.GVKForObject(l, s.kube.Scheme())
 		if err != nil {
 			return nil, errors.Wrap(err, "cannot list managed resources")
 		}
-		page := &metav1.PartialObjectMetadataList{}
-		for first := true; first || page.GetContinue() != ""; first = false {
-			next := page.GetContinue()
-			page = &metav1.PartialObjectMetadataList{}
-			page.SetGroupVersionKind(gvk)
-			if err := s.live.List(ctx, page, client.Limit(pageSize), client.Continue(next)); err != nil {
+		for _, n := range namespaces {
+			if err := s.addLiveNames(ctx, gvk, n, out); err != nil {
 				return nil, errors.Wrap(err, "cannot list managed resources")
-			}
-			for i := range page.Items {
-				out[meta.GetExternalName(&page.Items[i])] = true
 			}
 		}
 	}
 	return out, nil
+}
+
+func (s *Sweeper) addLiveNames(ctx context.Context, gvk schema.GroupVersionKind, namespace string, out map[string]bool) error {
+	page := &metav1.PartialObjectMetadataList{}
+	for first := true; first || page.GetContinue() != ""; first = false {
+		next := page.GetContinue()
+		page = &metav1.PartialObjectMetadataList{}
+		page.SetGroupVersionKind(gvk)
+		if err := s.live.List(ctx, page, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(next)); err != nil {
+			return err
+		}
+		for i := range page.Items {
+			out[meta.GetExternalName(&page.Items[i])] = true
+		}
+	}
+	return nil
 }
 
 // spared collects users whose managed resources would not delete them, from

@@ -66,10 +66,14 @@ func (k ledgerKey) user(name string) aiven.UserRef {
 // resource was made. A ledger is worth something only together with the
 // configuration of the same UID: one that was copied to another cluster proves
 // nothing, and one whose configuration is gone is removed.
+//
+// Which namespaces are watched is part of a ledger's name: what was recorded while
+// others were watched is claimed by managed resources that nobody here sees now.
 type ledgers struct {
 	kube      client.Client
 	live      client.Reader
 	namespace string
+	watched   []string // namespaces, empty for all
 	log       *teller
 
 	books map[ledgerKey]*corev1.ConfigMap // nil: not loaded
@@ -98,7 +102,7 @@ func (l *ledgers) load(ctx context.Context, configs map[providerconfig.Ref]confi
 	books := make(map[ledgerKey]*corev1.ConfigMap, len(list.Items))
 	for i := range list.Items {
 		cm := &list.Items[i]
-		k, ok := keyOf(cm)
+		k, ok := l.keyOf(cm)
 		if !ok {
 			continue
 		}
@@ -114,8 +118,16 @@ func (l *ledgers) load(ctx context.Context, configs map[providerconfig.Ref]confi
 	return nil
 }
 
+// name returns the name of a ledger.
+func (l *ledgers) name(k ledgerKey) string {
+	if len(l.watched) == 0 {
+		return k.name()
+	}
+	return k.name() + "-" + v1.Digest(strings.Join(slices.Compact(slices.Sorted(slices.Values(l.watched))), ","))
+}
+
 // keyOf tells what a ConfigMap is the ledger of, if it is one.
-func keyOf(cm *corev1.ConfigMap) (ledgerKey, bool) {
+func (l *ledgers) keyOf(cm *corev1.ConfigMap) (ledgerKey, bool) {
 	a := cm.GetAnnotations()
 	parts := strings.Split(a[annotationConfig], "/")
 	if len(parts) != 3 {
@@ -125,7 +137,7 @@ func keyOf(cm *corev1.ConfigMap) (ledgerKey, bool) {
 		config:  providerconfig.Ref{Kind: parts[0], Namespace: parts[1], Name: parts[2]},
 		service: aiven.ServiceRef{Project: a[annotationProject], Service: a[annotationServiceName]},
 	}
-	return k, k.name() == cm.GetName()
+	return k, l.name(k) == cm.GetName()
 }
 
 // made returns the users that are recorded, which must not be changed.
@@ -169,7 +181,7 @@ func (l *ledgers) write(ctx context.Context, k ledgerKey, uid types.UID, add map
 	if have == nil {
 		cm := &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
-				Name: k.name(), Namespace: l.namespace, Labels: map[string]string{v1.LabelManagedBy: v1.ManagedBy},
+				Name: l.name(k), Namespace: l.namespace, Labels: map[string]string{v1.LabelManagedBy: v1.ManagedBy},
 				Annotations: map[string]string{
 					annotationProject: k.service.Project, annotationServiceName: k.service.Service,
 					annotationConfig: providerconfig.IndexValue(k.config), annotationConfigUID: string(uid),
@@ -209,7 +221,7 @@ func (l *ledgers) fill(k ledgerKey, data, add map[string]string) {
 // reload reads a ledger that somebody else changed.
 func (l *ledgers) reload(ctx context.Context, k ledgerKey, uid types.UID) error {
 	cm := &corev1.ConfigMap{}
-	err := l.live.Get(ctx, types.NamespacedName{Namespace: l.namespace, Name: k.name()}, cm)
+	err := l.live.Get(ctx, types.NamespacedName{Namespace: l.namespace, Name: l.name(k)}, cm)
 	if kerrors.IsNotFound(err) {
 		delete(l.books, k)
 		return nil
@@ -217,7 +229,7 @@ func (l *ledgers) reload(ctx context.Context, k ledgerKey, uid types.UID) error 
 	if err != nil {
 		return err //nolint:wrapcheck // The caller does.
 	}
-	if is, ok := keyOf(cm); !ok || is != k || cm.GetLabels()[v1.LabelManagedBy] != v1.ManagedBy {
+	if is, ok := l.keyOf(cm); !ok || is != k || cm.GetLabels()[v1.LabelManagedBy] != v1.ManagedBy {
 		return errors.Errorf("ConfigMap %s exists and is not this ledger", cm.GetName())
 	}
 	if cm.GetAnnotations()[annotationConfigUID] != string(uid) {

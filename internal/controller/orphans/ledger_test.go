@@ -200,8 +200,45 @@ func TestLedgerObject(t *testing.T) {
 	if len(cm.GetName()) != len("aiven-users-01234567") || cm.GetLabels()["app.kubernetes.io/managed-by"] != "provider-aiven" {
 		t.Errorf("name %s, labels %v", cm.GetName(), cm.GetLabels())
 	}
-	if k, ok := keyOf(cm); !ok || k != key(central, kafka) {
+	if k, ok := r.ledgers.keyOf(cm); !ok || k != key(central, kafka) {
 		t.Errorf("keyOf(...): %v, %t", k, ok)
+	}
+}
+
+// TestWatched: what was recorded while other namespaces were watched proves
+// nothing, as nobody sees who claims it.
+func TestWatched(t *testing.T) {
+	cases := map[string]struct {
+		reason   string
+		was, is  []string
+		want     string
+		isThere  bool
+		isProven bool
+	}{
+		"All":       {reason: "All namespaces are watched, as before.", want: "0/0"},
+		"Same":      {reason: "The same namespaces are watched, in another order.", was: []string{"team", "other"}, is: []string{"other", "team"}, want: "0/0"},
+		"Fewer":     {reason: "The user's namespace is not watched any more.", was: []string{"team", "other"}, is: []string{"other"}, want: "", isThere: true},
+		"Some":      {reason: "All namespaces were watched before.", is: []string{"other"}, want: "", isThere: true},
+		"FarApart":  {reason: "Another provider watches the others.", was: []string{"team"}, is: []string{"other"}, want: "", isThere: true},
+		"AllAgain":  {reason: "Some namespaces were watched before.", was: []string{"team"}, want: "", isThere: true},
+		"NowOneToo": {reason: "One more is watched.", was: []string{"team"}, is: []string{"other", "team"}, want: "", isThere: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.policy(v1alpha1.OrphansDelete)
+			r.ledgers.watched = tc.was
+			recordAndForce(r, r.claim("orders"))
+			r.ledgers.watched = tc.is
+			r.sweep(3)
+			if got := r.has(kafka, generated("orders")); got != tc.isThere {
+				t.Errorf("%s: user is there: got %t, want %t", tc.reason, got, tc.isThere)
+			}
+			if got := r.orphans[kafka]; got != tc.want {
+				t.Errorf("%s: orphans: got %q, want %q", tc.reason, got, tc.want)
+			}
+		})
 	}
 }
 

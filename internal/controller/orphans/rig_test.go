@@ -161,11 +161,11 @@ func (r *rig) wrote(verb string, o client.Object) {
 }
 
 // Connect implements Configurations.
-func (r *rig) Connect(_ context.Context, ref providerconfig.Ref) (*aiven.Client, error) {
-	if c := r.clients[ref]; c != nil {
+func (r *rig) Connect(_ context.Context, a providerconfig.Access) (*aiven.Client, error) {
+	if c := r.clients[a.Config]; c != nil {
 		return c, nil
 	}
-	return nil, errors.Wrapf(providerconfig.ErrNoToken, "cannot get the Aiven token of %s", ref)
+	return nil, errors.Wrapf(providerconfig.ErrNoToken, "cannot get the Aiven token of %s", a)
 }
 
 // Orphaned implements Metrics, as do the two that follow.
@@ -227,7 +227,7 @@ func (r *rig) claim(app string, change ...func(*v1alpha1.KafkaServiceUser)) *v1a
 	mg.Spec.ProviderConfigReference = &xpv2.ProviderConfigReference{Kind: central.Kind, Name: central.Name}
 	mg.Spec.ManagementPolicies = xpv2.ManagementPolicies{xpv2.ManagementActionAll}
 	mg.Spec.ForProvider.ServiceUserParameters = v1alpha1.ServiceUserParameters{Project: project, ServiceName: kafka}
-	mg.Status.AtProvider = v1alpha1.ServiceUserObservation{Username: u, Type: "normal"}
+	mg.Status.AtProvider.ServiceUserObservation = v1alpha1.ServiceUserObservation{Username: u, Type: "normal"}
 	for _, f := range change {
 		f(mg)
 	}

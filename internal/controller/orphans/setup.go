@@ -45,7 +45,7 @@ const (
 
 // Configurations connect to Aiven.
 type Configurations interface {
-	Connect(ctx context.Context, ref providerconfig.Ref) (*aiven.Client, error)
+	Connect(ctx context.Context, a providerconfig.Access) (*aiven.Client, error)
 }
 
 // Metrics count orphaned users.
@@ -71,6 +71,8 @@ type Dependencies struct {
 	// Namespace holds the records of the users that this cluster made. Empty:
 	// none are kept, nothing can be proven, and so nothing is deleted.
 	Namespace string
+	// WatchNamespaces are those that the manager's cache is of. Empty: all.
+	WatchNamespaces []string
 	// Interval of the sweeps. A user is deleted after two in which nobody
 	// claimed it. Default: DefaultInterval.
 	Interval time.Duration
@@ -105,7 +107,7 @@ func newSweeper(kube client.Client, live client.Reader, d Dependencies) *Sweeper
 	}
 	return &Sweeper{
 		Dependencies: d, kube: kube, live: live,
-		ledgers: &ledgers{kube: kube, live: live, namespace: d.Namespace},
+		ledgers: &ledgers{kube: kube, live: live, namespace: d.Namespace, watched: d.WatchNamespaces},
 		before:  make(map[ledgerKey]map[string]bool),
 		known:   make(map[aiven.ServiceRef]bool),
 		said:    make(map[string]said),

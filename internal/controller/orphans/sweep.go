@@ -200,9 +200,9 @@ func (s *Sweeper) look(ctx context.Context, configs map[providerconfig.Ref]confi
 }
 
 func (f *finding) read(ctx context.Context, configs Configurations) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(aiven.WithUrgency(ctx, aiven.Urgency{Class: aiven.ClassBackground}), readTimeout)
 	defer cancel()
-	if f.client, f.err = configs.Connect(ctx, f.key.config); f.err != nil {
+	if f.client, f.err = configs.Connect(ctx, providerconfig.Access{Config: f.key.config}); f.err != nil {
 		return
 	}
 	if f.service, f.err = f.client.Service(ctx, f.key.service); errors.Is(f.err, aiven.ErrServiceNotFound) {

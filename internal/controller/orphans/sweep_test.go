@@ -320,13 +320,22 @@ func TestLastLook(t *testing.T) {
 		return c
 	}
 	cases := map[string]struct {
-		reason string
-		live   func(r *rig) client.Reader
-		stays  bool
-		lines  int
+		reason  string
+		watched []string
+		live    func(r *rig) client.Reader
+		stays   bool
+		lines   int
 	}{
 		"Nobody":  {reason: "Nobody claims it.", live: func(r *rig) client.Reader { return r.kube }},
 		"Claimed": {reason: "Somebody does.", live: func(r *rig) client.Reader { return live(r) }, stays: true},
+		"Watched": {
+			reason: "Somebody does, in a namespace that is watched.", watched: []string{"team", "elsewhere"}, stays: true,
+			live: func(r *rig) client.Reader { return live(r) },
+		},
+		"NotWatched": {
+			reason: "Nobody does where we look.", watched: []string{"team"},
+			live: func(r *rig) client.Reader { return live(r) },
+		},
 		"Unknown": {
 			reason: "It cannot be seen who does.", stays: true, lines: 1,
 			live: func(r *rig) client.Reader { return failing{r.kube, errBoom} },
@@ -336,6 +345,7 @@ func TestLastLook(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
 			r.policy(v1alpha1.OrphansDelete)
+			r.WatchNamespaces = tc.watched
 			recordAndForce(r, r.claim("orders"))
 			r.live = tc.live(r)
 			r.sweep(4)

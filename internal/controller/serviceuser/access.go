@@ -46,22 +46,6 @@ type observedUser struct {
 	user aiven.User
 }
 
-// noAccess is for services that decide by other means, such as the user's name.
-type noAccess[T ServiceUser] struct{}
-
-func (noAccess[T]) Initial(T) aiven.AccessControl { return aiven.AccessControl{} }
-
-func (noAccess[T]) Observe(context.Context, *aiven.Client, T, observedUser) (AccessState, error) {
-	return AccessState{UpToDate: true}, nil
-}
-
-func (noAccess[T]) Ensure(context.Context, *aiven.Client, T, aiven.UserRef) error { return nil }
-func (noAccess[T]) Revoke(context.Context, *aiven.Client, T, aiven.UserRef) error { return nil }
-
-func (noAccess[T]) Revoked(context.Context, *aiven.Client, T, aiven.UserRef) (bool, error) {
-	return true, nil
-}
-
 // userAccess is for services whose users carry their access control.
 type userAccess[T ServiceUser] struct {
 	control func(mg T) aiven.AccessControl

@@ -11,6 +11,8 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/grants"
+	"github.com/provider-aiven/provider-aiven/internal/namesakes"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
@@ -26,6 +28,9 @@ type explanation struct {
 var explanations = []explanation{
 	{providerconfig.ErrNoConfig, v1.ReasonNoToken, "There is no configuration of that name. Make a ClusterProviderConfig \"default\", or name an existing configuration in providerConfigRef."},
 	{providerconfig.ErrNoToken, v1.ReasonNoToken, "The configuration has no Aiven token. Put one where its credentials point to."},
+	{grants.ErrRefused, v1.ReasonNotAllowed, "The configuration does not grant this. The condition Synced names the rule; ask the platform team."},
+	{namesakes.ErrConflict, v1.ReasonNameConflict, "The usernames would have the same pattern as those of another application of the cluster, which was there before. Choose another name."},
+	{providerconfig.ErrInstanceNotReady, v1.ReasonInstanceNotReady, "The configuration requires an object of aiven.io for service %[2]s in this namespace that is RUNNING. The condition Synced says what is missing."},
 	{providerconfig.ErrNotAllowed, v1.ReasonInvalidConfiguration, "The configuration is not allowed. Ask the platform team."},
 	{errTaken, v1.ReasonUsernameTaken, "A user of that name exists already in service %[2]s of project %[1]s and was not made for this resource. To import it on purpose, set the annotation crossplane.io/external-name yourself."},
 	{errVanished, v1.ReasonUserVanished, "The user was deleted at Aiven by somebody else, from service %[2]s of project %[1]s. The application gets a new one."},

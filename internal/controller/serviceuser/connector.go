@@ -4,6 +4,7 @@ package serviceuser
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,16 +15,35 @@ import (
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/grants"
+	"github.com/provider-aiven/provider-aiven/internal/namesakes"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
+	"github.com/provider-aiven/provider-aiven/internal/username"
 )
 
-// Clients returns the Aiven client of a configuration.
+// Clients returns the Aiven client for a token.
 type Clients interface {
-	Connect(ctx context.Context, ref providerconfig.Ref) (*aiven.Client, error)
-	ConnectForDeletion(ctx context.Context, ref providerconfig.Ref) (*aiven.Client, error)
+	Connect(ctx context.Context, a providerconfig.Access) (*aiven.Client, error)
+	ConnectForDeletion(ctx context.Context, a providerconfig.Access) (*aiven.Client, error)
+}
+
+// Grants know what a managed resource may have.
+type Grants interface {
+	// Allow returns how many users the service may have with the new one, 0 for
+	// any number, or why the user is refused.
+	Allow(ctx context.Context, a providerconfig.Access, u providerconfig.Use) (atMost int, err error)
+}
+
+// Names know whose usernames are.
+type Names interface {
+	// Check fails when a pattern of usernames is not the owner's.
+	Check(ctx context.Context, owner types.NamespacedName, pattern string) error
 }
 
 // A Tracker records which configuration a managed resource uses.
@@ -33,7 +53,10 @@ type Tracker interface {
 
 type connector[T ServiceUser] struct {
 	kind     Kind[T]
+	access   Access[T]
 	clients  Clients
+	grants   Grants
+	names    Names
 	usage    Tracker
 	cache    client.Reader
 	marks    managed.CriticalAnnotationUpdater
@@ -55,10 +78,19 @@ const trackAgain = time.Minute
 // Connect returns an external client that uses the token of the managed
 // resource's configuration. Clients are shared: it makes no call to Aiven.
 func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternalClient[T], error) {
-	ref := mg.GetProviderConfigReference()
-	if ref == nil {
+	if mg.GetProviderConfigReference() == nil {
 		mg.SetConditions(notReady(mg, providerconfig.ErrNoConfig))
 		return nil, errors.New("cannot connect: spec.providerConfigRef is not set")
+	}
+	access := providerconfig.AccessOf(mg)
+	atMost, err := c.allowed(ctx, mg, access)
+	switch {
+	case err == nil, meta.WasDeleted(mg) && earned(mg):
+	case meta.WasDeleted(mg) && refused(err):
+		return nothing[T]{}, nil
+	default:
+		mg.SetConditions(notReady(mg, err))
+		return nil, err
 	}
 	if err := c.track(ctx, mg); err != nil {
 		mg.SetConditions(notReady(mg, err))
@@ -68,12 +100,55 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 	if meta.WasDeleted(mg) {
 		connect = c.clients.ConnectForDeletion
 	}
-	cl, err := connect(ctx, providerconfig.RefOf(*ref, mg.GetNamespace()))
+	cl, err := connect(ctx, access)
 	if err != nil {
 		mg.SetConditions(notReady(mg, err))
 		return nil, err //nolint:wrapcheck // It says what cannot be got, and the reconciler that connecting failed.
 	}
-	return &external[T]{kind: c.kind, aiven: cl, cache: c.cache, marks: c.marks, refusals: c.refusals, attempts: c.attempts}, nil
+	return &external[T]{
+		kind: c.kind, access: c.access, aiven: cl, cache: c.cache, marks: c.marks, refusals: c.refusals, attempts: c.attempts, atMost: atMost,
+	}, nil
+}
+
+// allowed tells whether the managed resource may have its user, and how many users
+// its service may have with it.
+func (c *connector[T]) allowed(ctx context.Context, mg T, a providerconfig.Access) (int, error) {
+	p := mg.GetServiceUserParameters()
+	use := providerconfig.Use{
+		Namespace: mg.GetNamespace(), Type: c.kind.ServiceType, Project: p.Project, Service: p.ServiceName,
+		Application: v1.ApplicationOf(mg), Resource: mg.GetName(), Username: meta.GetExternalName(mg),
+		Exists: mg.GetServiceUserObservation().Username == meta.GetExternalName(mg), Rotates: rotates(mg),
+	}
+	if c.kind.Resources != nil {
+		use.Topics, use.Subjects = c.kind.Resources(mg)
+	}
+	atMost, err := c.grants.Allow(ctx, a, use)
+	if err != nil {
+		return 0, err //nolint:wrapcheck // It says what is refused.
+	}
+	return atMost, c.names.Check(ctx, namesakes.OwnerOf(mg), username.PrefixOf(use.Username)) //nolint:wrapcheck // As above.
+}
+
+// refused tells whether an error says that the user was never the managed
+// resource's, rather than that this is not known now.
+func refused(err error) bool {
+	return errors.Is(err, grants.ErrRefused) || errors.Is(err, namesakes.ErrConflict) ||
+		errors.Is(err, providerconfig.ErrInstanceNotReady) || errors.Is(err, providerconfig.ErrNoConfig)
+}
+
+// rotates tells whether the user replaces another one of an application.
+func rotates(mg metav1.Object) bool {
+	n, err := strconv.Atoi(mg.GetAnnotations()[v1.AnnotationRevision])
+	return err == nil && n > 1
+}
+
+// earned tells whether a user that is not granted, or not any more, is the managed
+// resource's to delete: it was seen to have it, or it recorded that it was about to
+// create one of a name that nobody else has.
+func earned(mg ServiceUser) bool {
+	name, owner := meta.GetExternalName(mg), namesakes.OwnerOf(mg)
+	return mg.GetServiceUserObservation().Username == name && name != "" ||
+		pending(mg) && username.PrefixOf(name) == username.Prefix(owner.Namespace, owner.Name)
 }
 
 // track records the use of the configuration. What is being deleted needs no new

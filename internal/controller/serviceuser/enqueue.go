@@ -19,10 +19,11 @@ import (
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/namesakes"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
-// Cache indexes of managed resources, beside providerconfig.IndexField.
+// Cache indexes of managed resources, beside those of providerconfig and namesakes.
 const (
 	indexUser    = "user"
 	indexService = "service"
@@ -31,6 +32,7 @@ const (
 func index[T ServiceUser](ctx context.Context, mgr ctrl.Manager, k Kind[T]) error {
 	fields := map[string]client.IndexerFunc{
 		providerconfig.IndexField: providerconfig.Index,
+		namesakes.IndexField:      namesakes.Index,
 		indexUser:                 func(o client.Object) []string { return []string{userKey(userRef(o.(T)))} },               //nolint:forcetypeassert // The kind's own.
 		indexService:              func(o client.Object) []string { return []string{serviceKey(userRef(o.(T)).ServiceRef)} }, //nolint:forcetypeassert // The kind's own.
 	}
@@ -66,19 +68,14 @@ func (e *enqueuer[T]) fromAiven(clients *providerconfig.Clients) source.Source {
 	})
 }
 
-// fromSecrets reconciles the managed resources whose token changed.
-func (e *enqueuer[T]) fromSecrets(secrets *providerconfig.Secrets) source.Source {
+// fromTokens reconciles the managed resources whose token changed.
+func (e *enqueuer[T]) fromTokens(tokens *providerconfig.TokenWatch) source.Source {
 	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		context.AfterFunc(ctx, secrets.Subscribe(func(n types.NamespacedName) {
-			refs, err := providerconfig.TokensIn(ctx, e.reader, n)
-			if err != nil {
-				e.log.Info("Cannot find the configurations of a token that changed", "error", err)
-				return
+		tokens.Subscribe(ctx, func(c providerconfig.Changed) {
+			for _, v := range c.IndexValues() {
+				e.enqueue(ctx, q, client.MatchingFields{providerconfig.IndexField: v})
 			}
-			for _, r := range refs {
-				e.enqueue(ctx, q, client.MatchingFields{providerconfig.IndexField: providerconfig.IndexValue(r)})
-			}
-		}))
+		})
 		return nil
 	})
 }

@@ -33,11 +33,14 @@ var errTaken = errors.New("a user of that name exists already and was not made f
 // An external is the client of one managed resource during one reconcile.
 type external[T ServiceUser] struct {
 	kind     Kind[T]
+	access   Access[T]
 	aiven    *aiven.Client
 	cache    client.Reader
 	marks    managed.CriticalAnnotationUpdater
 	refusals *refusals
 	attempts *attempts
+	// atMost is how many users the service may have with a new one. 0: any number.
+	atMost int
 
 	// ours is whether a user of the managed resource's name would be its own.
 	// Known after Observe.
@@ -47,6 +50,7 @@ type external[T ServiceUser] struct {
 // Observe reads the snapshot of the service and returns complete connection
 // details. It makes a call to Aiven only when the snapshot is too old.
 func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObservation, error) {
+	ctx = aiven.WithUrgency(ctx, urgency(mg))
 	e.ours = e.owns(mg)
 	ref := userRef(mg)
 	s, err := e.service(ctx, mg, ref)
@@ -104,6 +108,10 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 	if e.vanished(mg) {
 		return managed.ExternalObservation{}, e.unobserved(mg, errors.Wrapf(errVanished, "user %s", meta.GetExternalName(mg)), "cannot observe user")
 	}
+	if err := e.aiven.Congested(ctx, userRef(mg)); err != nil {
+		// To wait in line here would hold a worker that others need.
+		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot create user")
+	}
 	mg.SetServiceUserObservation(v1alpha1.ServiceUserObservation{ServiceState: s.State})
 	return managed.ExternalObservation{}, nil
 }
@@ -124,7 +132,7 @@ func (e *external[T]) deleted(ctx context.Context, mg T) (managed.ExternalObserv
 	done := true
 	if e.ours {
 		var err error
-		if done, err = e.kind.Access.Revoked(ctx, e.aiven, mg, userRef(mg)); err != nil && !errors.Is(err, aiven.ErrServiceNotFound) {
+		if done, err = e.access.Revoked(ctx, e.aiven, mg, userRef(mg)); err != nil && !errors.Is(err, aiven.ErrServiceNotFound) {
 			return managed.ExternalObservation{}, err
 		} else if err != nil {
 			done = true
@@ -147,7 +155,7 @@ func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiv
 	if err != nil {
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot get project CA")
 	}
-	access, err := e.kind.Access.Observe(ctx, e.aiven, mg, observedUser{ref: userRef(mg), user: u})
+	access, err := e.access.Observe(ctx, e.aiven, mg, observedUser{ref: userRef(mg), user: u})
 	if err != nil {
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot observe access")
 	}
@@ -196,9 +204,10 @@ func (e *external[T]) details(ctx context.Context, s *aiven.Service, u aiven.Use
 // Create makes the user. A user that exists already is ours only if an earlier
 // attempt may have created it, whose answer was lost.
 func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreation, error) {
+	ctx = aiven.WithUrgency(ctx, urgency(mg))
 	ref := userRef(mg)
-	initial := e.kind.Access.Initial(mg)
-	u, err := e.aiven.CreateUser(ctx, ref, initial)
+	initial := e.access.Initial(mg)
+	u, err := e.aiven.CreateUser(ctx, ref, initial, aiven.WithAtMost(e.atMost))
 	if errors.Is(err, aiven.ErrUserExists) {
 		u, err = e.resume(ctx, mg, ref)
 	}
@@ -213,7 +222,7 @@ func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreatio
 	}
 	mg.SetServiceUserObservation(observation(s, u))
 	if initial.IsZero() {
-		if err := e.kind.Access.Ensure(ctx, e.aiven, mg, ref); err != nil {
+		if err := e.access.Ensure(ctx, e.aiven, mg, ref); err != nil {
 			e.refusals.record(mg, notReady(mg, err))
 			return managed.ExternalCreation{}, errors.Wrap(err, "cannot grant access")
 		}
@@ -247,7 +256,8 @@ func (e *external[T]) resume(ctx context.Context, mg T, ref aiven.UserRef) (aive
 // Update grants what the user should be able to do. Credentials are Aiven's to
 // change; Observe follows them.
 func (e *external[T]) Update(ctx context.Context, mg T) (managed.ExternalUpdate, error) {
-	if err := e.kind.Access.Ensure(ctx, e.aiven, mg, userRef(mg)); err != nil {
+	ctx = aiven.WithUrgency(ctx, aiven.Urgency{Class: aiven.ClassEdit, Since: time.Now()})
+	if err := e.access.Ensure(ctx, e.aiven, mg, userRef(mg)); err != nil {
 		mg.SetConditions(notReady(mg, err))
 		return managed.ExternalUpdate{}, errors.Wrap(err, "cannot grant access")
 	}
@@ -272,8 +282,12 @@ func (e *external[T]) Update(ctx context.Context, mg T) (managed.ExternalUpdate,
 // Delete revokes access and deletes the user. A user or service that does not
 // exist is as good as deleted.
 func (e *external[T]) Delete(ctx context.Context, mg T) (managed.ExternalDelete, error) {
+	ctx = aiven.WithUrgency(ctx, urgency(mg))
+	if err := e.aiven.Congested(ctx, userRef(mg)); err != nil {
+		return managed.ExternalDelete{}, errors.Wrap(err, "cannot delete user")
+	}
 	ref := userRef(mg)
-	if err := e.kind.Access.Revoke(ctx, e.aiven, mg, ref); err != nil {
+	if err := e.access.Revoke(ctx, e.aiven, mg, ref); err != nil {
 		return managed.ExternalDelete{}, errors.Wrap(err, "cannot revoke access")
 	}
 	s, err := e.aiven.Service(ctx, ref.ServiceRef)

@@ -86,17 +86,17 @@ func newClient(t *testing.T, o aiven.Options) *aiven.Client {
 	return c
 }
 
-// nothing is a cache without other managed resources, and stores no marks.
-type nothing struct{ client.Reader }
+// alone is a cluster without other managed resources, and stores no marks.
+type alone struct{ client.Client }
 
-func (nothing) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+func (alone) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
 
-func (nothing) UpdateCriticalAnnotations(context.Context, client.Object) error { return nil }
+func (alone) UpdateCriticalAnnotations(context.Context, client.Object) error { return nil }
 
 func externalFor[T ServiceUser](p place, k Kind[T]) *external[T] {
 	a := newAttempts()
 	a.since = time.Now().Add(-time.Hour)
-	return &external[T]{kind: k, aiven: p.client, cache: nothing{}, marks: nothing{}, refusals: &refusals{}, attempts: a}
+	return &external[T]{kind: k, access: k.NewAccess(alone{}), aiven: p.client, cache: alone{}, marks: alone{}, refusals: &refusals{}, attempts: a}
 }
 
 // prepare gives a managed resource what the controller would have given it.

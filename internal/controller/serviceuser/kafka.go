@@ -4,6 +4,7 @@ package serviceuser
 
 import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
@@ -11,7 +12,8 @@ import (
 )
 
 // Kafka users log in with a certificate, and to the schema registry with a
-// password. The ACLs of the service match their names.
+// password. The ACLs of the service match their names; whoever has nothing else
+// that writes these can have entries written with the user.
 func Kafka() Kind[*v1alpha1.KafkaServiceUser] {
 	return Kind[*v1alpha1.KafkaServiceUser]{
 		GVK:         v1alpha1.KafkaServiceUserGroupVersionKind,
@@ -19,9 +21,22 @@ func Kafka() Kind[*v1alpha1.KafkaServiceUser] {
 		NewList:     func() resource.ManagedList { return &v1alpha1.KafkaServiceUserList{} },
 		ServiceType: "kafka",
 		Service:     connection.Kafka,
-		Access:      noAccess[*v1alpha1.KafkaServiceUser]{},
-		Details:     kafkaDetails,
+		Resources:   kafkaResources,
+		NewAccess: func(kube client.Client) Access[*v1alpha1.KafkaServiceUser] {
+			return kafkaAccess{kube: kube}
+		},
+		Details: kafkaDetails,
 	}
+}
+
+func kafkaResources(mg *v1alpha1.KafkaServiceUser) (topics, subjects []string) {
+	for _, a := range mg.Spec.ForProvider.ACL {
+		topics = append(topics, a.Topic)
+	}
+	for _, a := range mg.Spec.ForProvider.SchemaRegistry {
+		subjects = append(subjects, a.Subject)
+	}
+	return topics, subjects
 }
 
 func kafkaDetails(s *aiven.Service, u aiven.User) connection.Details {

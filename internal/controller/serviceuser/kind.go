@@ -3,10 +3,13 @@
 package serviceuser
 
 import (
+	"context"
 	"net"
 	"strconv"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	"github.com/pkg/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,6 +22,9 @@ import (
 type ServiceUser interface {
 	resource.ModernManaged
 
+	// GetAuthSecretRef returns the token that the managed resource brings, nil for
+	// none.
+	GetAuthSecretRef() *xpv2.LocalSecretKeySelector
 	// GetServiceUserParameters returns the service that the user belongs to.
 	GetServiceUserParameters() v1alpha1.ServiceUserParameters
 	// GetServiceUserObservation returns what is known of the user.
@@ -39,8 +45,12 @@ type Kind[T ServiceUser] struct {
 	// connection details a user of it must have before it is ready.
 	ServiceType string
 	Service     connection.Service
-	// Access grants and revokes what the user may do.
-	Access Access[T]
+	// Resources returns the topics and the subjects of the schema registry that
+	// access is asked to. nil: the service has none.
+	Resources func(mg T) (topics, subjects []string)
+	// NewAccess returns what grants and revokes what the user may do. It may keep
+	// records with the client.
+	NewAccess func(kube client.Client) Access[T]
 	// Details returns the connection details that come from the service and the
 	// user. Those that every service has are added to them. It must be pure.
 	Details func(s *aiven.Service, u aiven.User) connection.Details
@@ -49,8 +59,35 @@ type Kind[T ServiceUser] struct {
 // List returns an empty list of this kind.
 func (k Kind[T]) List() client.ObjectList { return k.NewList() }
 
+// Type returns Aiven's code of the service.
+func (k Kind[T]) Type() string { return k.ServiceType }
+
 // Object returns an empty managed resource of this kind.
 func (k Kind[T]) Object() client.Object { return k.New() }
+
+// Holder returns the namespace of the oldest managed resource that was seen to
+// have a user of a service, empty when there is none.
+func (k Kind[T]) Holder(ctx context.Context, r client.Reader, s aiven.ServiceRef) (string, error) {
+	l := k.NewList()
+	// Nothing is changed, and this is asked each time that a user is looked at.
+	if err := r.List(ctx, l, client.MatchingFields{indexService: serviceKey(s)}, client.UnsafeDisableDeepCopy); err != nil {
+		return "", errors.Wrap(err, "cannot list managed resources of the service")
+	}
+	var oldest ServiceUser
+	for _, o := range l.GetItems() {
+		mg, ok := o.(T)
+		if !ok || mg.GetServiceUserObservation().Username == "" {
+			continue
+		}
+		if oldest == nil || mg.GetCreationTimestamp().Time.Before(oldest.GetCreationTimestamp().Time) {
+			oldest = mg
+		}
+	}
+	if oldest == nil {
+		return "", nil
+	}
+	return oldest.GetNamespace(), nil
+}
 
 // address adds the host, port and URI of a component under the supplied keys,
 // of which empty ones are left out. It adds nothing when the service has no such

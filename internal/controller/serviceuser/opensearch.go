@@ -4,6 +4,7 @@ package serviceuser
 
 import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
@@ -18,8 +19,10 @@ func OpenSearch() Kind[*v1alpha1.OpenSearchServiceUser] {
 		NewList:     func() resource.ManagedList { return &v1alpha1.OpenSearchServiceUserList{} },
 		ServiceType: "opensearch",
 		Service:     connection.OpenSearch,
-		Access:      ruleAccess[*v1alpha1.OpenSearchServiceUser]{rules: openSearchRules},
-		Details:     openSearchDetails,
+		NewAccess: func(client.Client) Access[*v1alpha1.OpenSearchServiceUser] {
+			return ruleAccess[*v1alpha1.OpenSearchServiceUser]{rules: openSearchRules}
+		},
+		Details: openSearchDetails,
 	}
 }
 

@@ -45,10 +45,14 @@ const (
 type Dependencies struct {
 	// Resolver finds the Aiven client of a managed resource.
 	Resolver *providerconfig.Resolver
+	// Grants know what it may have.
+	Grants Grants
+	// Names know whose usernames are.
+	Names Names
 	// Clients tell which users changed at Aiven.
 	Clients *providerconfig.Clients
-	// Secrets tell which tokens changed.
-	Secrets *providerconfig.Secrets
+	// Tokens tell which tokens changed.
+	Tokens *providerconfig.TokenWatch
 }
 
 // Setup adds the controller of this kind of service user.
@@ -80,7 +84,7 @@ func (k Kind[T]) Setup(ctx context.Context, mgr ctrl.Manager, o controller.Optio
 		Watches(&v1alpha1.ClusterProviderConfig{}, e.forConfig(), onSpec()).
 		Watches(&v1alpha1.ProviderConfig{}, e.forConfig(), onSpec()).
 		WatchesRawSource(e.fromAiven(d.Clients)).
-		WatchesRawSource(e.fromSecrets(d.Secrets)).
+		WatchesRawSource(e.fromTokens(d.Tokens)).
 		Complete(newReconciler(mgr, o, d, k))
 	return errors.Wrapf(err, "cannot set up the controller of %s", k.GVK.Kind)
 }
@@ -91,7 +95,10 @@ func newReconciler[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Depe
 	opts := []managed.ReconcilerOption{
 		managed.WithTypedExternalConnector[T](&connector[T]{
 			kind:     k,
+			access:   k.NewAccess(mgr.GetClient()),
 			clients:  d.Resolver,
+			grants:   d.Grants,
+			names:    d.Names,
 			refusals: refused,
 			attempts: newAttempts(),
 			marks:    &annotations{client: mgr.GetClient()},
@@ -105,7 +112,7 @@ func newReconciler[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Depe
 		managed.WithPollInterval(o.PollInterval),
 		managed.WithPollIntervalHook(pollInterval),
 		managed.WithLogger(o.Logger.WithValues("controller", name)),
-		managed.WithRecorder(event.NewAPIRecorder(mgr.GetEventRecorderFor(name))), //nolint:staticcheck // The runtime has no other yet.
+		managed.WithRecorder(newQuietRecorder(event.NewAPIRecorder(mgr.GetEventRecorderFor(name)))), //nolint:staticcheck // The runtime has no other yet.
 	}
 	if o.Features.Enabled(feature.EnableBetaManagementPolicies) {
 		opts = append(opts, managed.WithManagementPolicies())

@@ -4,6 +4,7 @@ package serviceuser
 
 import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
@@ -18,8 +19,10 @@ func Valkey() Kind[*v1alpha1.ValkeyServiceUser] {
 		NewList:     func() resource.ManagedList { return &v1alpha1.ValkeyServiceUserList{} },
 		ServiceType: "valkey",
 		Service:     connection.Valkey,
-		Access:      userAccess[*v1alpha1.ValkeyServiceUser]{control: valkeyAccess},
-		Details:     valkeyDetails,
+		NewAccess: func(client.Client) Access[*v1alpha1.ValkeyServiceUser] {
+			return userAccess[*v1alpha1.ValkeyServiceUser]{control: valkeyAccess}
+		},
+		Details: valkeyDetails,
 	}
 }
 

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package application
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
+	"github.com/pkg/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/namesakes"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
+	"github.com/provider-aiven/provider-aiven/internal/username"
+)
+
+// Names know whose usernames are.
+type Names interface {
+	// Check fails when a pattern of usernames is not the owner's.
+	Check(ctx context.Context, owner types.NamespacedName, pattern string) error
+}
+
+// claims are who of this process's applications asked for a pattern of usernames
+// first. Of two that are made in the same moment neither may have been seen to have
+// users when the other asks. Safe for concurrent use.
+type claims struct {
+	names Names
+
+	mu sync.Mutex
+	by map[string]types.NamespacedName
+}
+
+func newClaims(n Names) *claims {
+	return &claims{names: n, by: make(map[string]types.NamespacedName)}
+}
+
+// check fails unless the usernames of an application are its own. It holds them then
+// until it is released.
+func (c *claims) check(ctx context.Context, app *v1.AivenApplication) error {
+	owner := client.ObjectKeyFromObject(app)
+	pattern := username.Prefix(owner.Namespace, owner.Name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h, ok := c.by[pattern]; ok && h != owner {
+		return errors.Wrapf(namesakes.ErrConflict, "cannot use the usernames %s*", pattern)
+	}
+	if err := c.names.Check(ctx, owner, pattern); err != nil {
+		return err //nolint:wrapcheck // It says what cannot be used.
+	}
+	c.by[pattern] = owner
+	return nil
+}
+
+// release gives up what an application held that is gone. Its users hold the
+// pattern as long as there are any.
+func (c *claims) release(owner types.NamespacedName) {
+	pattern := username.Prefix(owner.Namespace, owner.Name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by[pattern] == owner {
+		delete(c.by, pattern)
+	}
+}
+
+// allow fails when something is asked for that the application may not have, or
+// that there is no room for. What it has stays as it is.
+func (r *Reconciler) allow(ctx context.Context, l *life) error {
+	if err := r.names.check(ctx, l.app); err != nil {
+		return err
+	}
+	for _, s := range l.sections {
+		u := providerconfig.Use{
+			Namespace: l.app.GetNamespace(), Type: s.label(), Project: s.target.project, Service: s.target.service,
+			Application: l.app.GetName(), Exists: l.has(s),
+		}
+		if k := l.app.Spec.Kafka; k != nil && s.label() == kafkaLabel {
+			u.Topics, u.Subjects = resourcesOf(k)
+		}
+		atMost, err := r.grants.Allow(ctx, l.access, u)
+		if err != nil {
+			return err //nolint:wrapcheck // It says what is refused.
+		}
+		if atMost > 0 && !u.Exists {
+			if err := r.room(ctx, l, s, atMost); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func resourcesOf(k *v1.KafkaSpec) (topics, subjects []string) {
+	for _, a := range k.ACL {
+		topics = append(topics, a.Topic)
+	}
+	for _, a := range k.SchemaRegistry {
+		subjects = append(subjects, a.Subject)
+	}
+	return topics, subjects
+}
+
+// has tells whether there is a managed resource of the section, so that nobody
+// has to make room for a new user.
+func (l *life) has(s section) bool {
+	for _, mg := range l.existing {
+		if s.isOf(mg) && !meta.WasDeleted(mg) {
+			return true
+		}
+	}
+	return false
+}
+
+// room fails when a service has no room for another user. Those that are about to
+// be made are counted when it comes to it.
+func (r *Reconciler) room(ctx context.Context, l *life, s section, atMost int) error {
+	c, err := r.configs.Connect(ctx, l.access)
+	if err != nil {
+		return err //nolint:wrapcheck // It says what cannot be got.
+	}
+	svc, err := c.Service(ctx, aiven.ServiceRef{Project: s.target.project, Service: s.target.service})
+	if err != nil || svc.UserCount() < atMost {
+		return nil //nolint:nilerr // The managed resource says what is wrong with the service.
+	}
+	limits := l.settings.LimitsOf(s.label())
+	return reasoned(v1.ReasonQuotaExceeded, "%s: service %s of project %s has %d users of at most %d, %d of which are kept for rotations. Remove some, or have Aiven raise the limit and state it in serviceUsers.limit of %s; it goes on by itself then.",
+		s.id(), s.target.service, s.target.project, svc.UserCount(), limits.Users, limits.Headroom, l.access.Config)
+}
+
+// quotaCondition says whether there is room, as far as an outcome tells. nil
+// leaves the condition as it is.
+func quotaCondition(l *life, o outcome) *xpv2.Condition {
+	c := v1.Quota(v1.ReasonNoLimit, "")
+	limited := slices.ContainsFunc(l.sections, func(s section) bool { return l.settings.LimitsOf(s.label()).Users > 0 })
+	switch {
+	case o.reason == v1.ReasonQuotaExceeded:
+		c = v1.Quota(o.reason, o.message)
+	case o.rotated != nil && o.rotated.Reason == v1.ReasonQuotaExceeded:
+		c = v1.Quota(o.rotated.Reason, o.rotated.Message)
+	case o.err != nil:
+		return nil
+	case limited:
+		c = v1.Quota(v1.ReasonWithinLimit, "")
+	}
+	return &c
+}

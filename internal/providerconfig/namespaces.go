@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package providerconfig
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/pkg/errors"
+	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// labelsFor is how long the labels of a namespace are believed that is not
+// watched.
+const labelsFor = 15 * time.Second
+
+// Namespaces know the namespaces of the cluster, as far as the provider may see
+// them. Safe for concurrent use.
+type Namespaces struct {
+	// cached is a cache of all namespaces. nil: only the chosen ones may be seen,
+	// and each is read from the API server when its labels matter.
+	cached client.Reader
+	live   client.Reader
+	chosen []string
+
+	mu     sync.Mutex
+	labels map[string]seenLabels
+}
+
+type seenLabels struct {
+	labels map[string]string
+	at     time.Time
+}
+
+// NewNamespaces returns the namespaces that a cache has, or the chosen ones if
+// there are any, which are then read from live.
+func NewNamespaces(cached, live client.Reader, chosen []string) *Namespaces {
+	if len(chosen) > 0 {
+		cached = nil
+	}
+	return &Namespaces{cached: cached, live: live, chosen: chosen, labels: make(map[string]seenLabels)}
+}
+
+// Metadata returns an empty namespace as it is cached: nothing but metadata is.
+func Metadata() *metav1.PartialObjectMetadata {
+	o := &metav1.PartialObjectMetadata{}
+	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return o
+}
+
+// Labels returns the labels of a namespace, none when it does not exist.
+func (n *Namespaces) Labels(ctx context.Context, name string) (map[string]string, error) {
+	if n.cached != nil {
+		return labelsOf(ctx, n.cached, name)
+	}
+	n.mu.Lock()
+	seen, ok := n.labels[name]
+	n.mu.Unlock()
+	if ok && time.Since(seen.at) < labelsFor {
+		return seen.labels, nil
+	}
+	labels, err := labelsOf(ctx, n.live, name)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	n.labels[name] = seenLabels{labels: labels, at: time.Now()}
+	n.mu.Unlock()
+	return labels, nil
+}
+
+func labelsOf(ctx context.Context, r client.Reader, name string) (map[string]string, error) {
+	o := Metadata()
+	err := r.Get(ctx, types.NamespacedName{Name: name}, o)
+	if kerrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return o.GetLabels(), errors.Wrapf(err, "cannot get namespace %s", name)
+}
+
+// Names returns the names of all namespaces.
+func (n *Namespaces) Names(ctx context.Context) ([]string, error) {
+	if n.cached == nil {
+		return n.chosen, nil
+	}
+	l := &metav1.PartialObjectMetadataList{}
+	l.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("NamespaceList"))
+	if err := n.cached.List(ctx, l, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, errors.Wrap(err, "cannot list namespaces")
+	}
+	out := make([]string, 0, len(l.Items))
+	for i := range l.Items {
+		out = append(out, l.Items[i].GetName())
+	}
+	return out, nil
+}
