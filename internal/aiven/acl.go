@@ -48,6 +48,7 @@ type aclWriter struct {
 	schedule aclSchedule
 	lastErr  error
 	running  bool
+	ticket   *ticket // of the batch that is under way, or was
 
 	security   error // ErrACLUnmanageable or nil
 	securityAt time.Time
@@ -57,14 +58,15 @@ type aclWriter struct {
 
 // A ruleChange is what a user's row is to become.
 type ruleChange struct {
-	rules []Rule
-	done  chan struct{} // closed when it is confirmed, refused or replaced
+	rules   []Rule
+	urgency Urgency
+	done    chan struct{} // closed when it is confirmed, refused or replaced
 }
 
 // SubmitRules has the user's row in the access control document of its OpenSearch service replaced; no rules remove it.
-// It returns at once. Changes of several users are written together, and a later submit for the same user wins. Rules,
-// WaitRules and Subscribe tell the outcome.
-func (c *Client) SubmitRules(ref UserRef, rules []Rule) {
+// It returns at once. Changes of several users are written together, as urgently as the most urgent of them by its context,
+// and a later submit for the same user wins. Rules, WaitRules and Subscribe tell the outcome.
+func (c *Client) SubmitRules(ctx context.Context, ref UserRef, rules []Rule) {
 	w := c.writer(ref.ServiceRef)
 	cl := userCall(opUpdateOpenSearchACL, "set access rules of user", ref)
 	w.mu.Lock()
@@ -87,9 +89,12 @@ func (c *Client) SubmitRules(ref UserRef, rules []Rule) {
 		close(old.done)
 	}
 	w.schedule.lastSubmit = c.opts.Now()
-	w.pending[ref.Username] = &ruleChange{rules: slices.Clone(rules), done: make(chan struct{})}
+	w.pending[ref.Username] = &ruleChange{rules: slices.Clone(rules), urgency: urgencyOf(ctx), done: make(chan struct{})}
 	if !w.running {
-		w.running = c.spawn(w.run)
+		w.running = c.spawn(w.run) //nolint:contextcheck // It writes for many.
+	}
+	if w.ticket != nil {
+		c.limiter.hasten(w.ticket, urgencyOf(ctx))
 	}
 	w.mu.Unlock()
 	select {

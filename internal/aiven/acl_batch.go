@@ -3,6 +3,7 @@
 package aiven
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
@@ -139,9 +140,21 @@ func (w *aclWriter) rest(d time.Duration) bool {
 func (w *aclWriter) batch() {
 	w.mu.Lock()
 	w.schedule.started(w.c.opts.Now())
+	w.ticket = &ticket{urgency: mostUrgent(w.pending)}
+	ctx := withTicket(w.c.ctx, w.ticket)
+	w.mu.Unlock()
+	doc, err := w.get(ctx)
+	if err == nil {
+		w.relook(doc)
+	}
+	// What came meanwhile is written as well.
+	w.mu.Lock()
 	todo := maps.Clone(w.pending)
 	w.mu.Unlock()
-	if err := w.apply(todo); err != nil {
+	if err == nil {
+		err = w.apply(ctx, doc, todo)
+	}
+	if err != nil {
 		w.failed(todo, err)
 		return
 	}
@@ -150,16 +163,20 @@ func (w *aclWriter) batch() {
 	w.mu.Unlock()
 }
 
-// apply reads the document, merges the changes, writes it and compares what came of it. Changes that can never be written
-// are given up; an error means that the others are to be tried again.
-func (w *aclWriter) apply(todo map[string]*ruleChange) error {
-	// Many wait for what a batch brings, and it takes two calls.
-	ctx := WithUrgency(w.c.ctx, Urgency{Class: ClassEdit, Since: w.c.opts.Now()})
-	doc, err := w.get(ctx)
-	if err != nil {
-		return err
+// mostUrgent returns the urgency of the change that is in the greatest hurry.
+func mostUrgent(pending map[string]*ruleChange) Urgency {
+	u := Urgency{Class: ClassBackground}
+	for _, change := range pending {
+		if change.urgency.above(u) {
+			u = change.urgency
+		}
 	}
-	w.relook(doc)
+	return u
+}
+
+// apply merges changes into the document, writes it and compares what came of it. Changes that can never be written are
+// given up; an error means that the others are to be tried again.
+func (w *aclWriter) apply(ctx context.Context, doc sdk.OpenSearchACLConfig, todo map[string]*ruleChange) error {
 	wanted := make(map[string][]Rule, len(todo))
 	for name, change := range todo {
 		wanted[name] = change.rules
@@ -171,9 +188,11 @@ func (w *aclWriter) apply(todo map[string]*ruleChange) error {
 		delete(todo, name)
 	}
 	if m.changed {
-		doc, err = w.put(ctx, m.doc)
+		var err error
+		// It goes before all others: what somebody else writes since the read is lost.
+		doc, err = w.put(WithUrgency(w.c.ctx, Urgency{Class: ClassEdit, Since: w.c.opts.Now()}), m.doc)
 		if isInvalid(err) {
-			return w.isolate(todo, err)
+			return w.isolate(ctx, todo, err)
 		}
 		if err != nil {
 			return err
@@ -194,7 +213,7 @@ func (w *aclWriter) apply(todo map[string]*ruleChange) error {
 }
 
 // isolate finds the change that makes Aiven refuse the document, by halves, so that it does not keep the others back.
-func (w *aclWriter) isolate(todo map[string]*ruleChange, err error) error {
+func (w *aclWriter) isolate(ctx context.Context, todo map[string]*ruleChange, err error) error {
 	names := slices.Sorted(maps.Keys(todo))
 	if len(names) == 1 {
 		w.giveUp(names[0], todo[names[0]], err)
@@ -206,7 +225,11 @@ func (w *aclWriter) isolate(todo map[string]*ruleChange, err error) error {
 		for _, name := range part {
 			sub[name] = todo[name]
 		}
-		if err := w.apply(sub); err != nil {
+		doc, err := w.get(ctx)
+		if err == nil {
+			err = w.apply(ctx, doc, sub)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -302,6 +325,9 @@ func (w *aclWriter) failed(todo map[string]*ruleChange, err error) {
 	news := w.lastErr == nil || w.lastErr.Error() != err.Error()
 	w.lastErr = err
 	w.schedule.failures++
+	if errors.Is(err, ErrRateLimited) {
+		w.schedule.failures = 1 // The limiter knows better when it is worth another try.
+	}
 	w.schedule.lastFail = w.c.opts.Now()
 	var events []UserRef
 	for name, change := range todo {

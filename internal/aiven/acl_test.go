@@ -58,7 +58,7 @@ func TestSubmitRules(t *testing.T) {
 		t.Fatalf("Rules(...): %v, -want, +got:\n%s", err, diff)
 	}
 	events := subscribe(c)
-	c.SubmitRules(ref, rules("b", "read", "a", "write"))
+	c.SubmitRules(context.Background(), ref, rules("b", "read", "a", "write"))
 	if err := ruleWait(t, c, ref); err != nil {
 		t.Fatalf("WaitRules(...): %v", err)
 	}
@@ -72,7 +72,7 @@ func TestSubmitRules(t *testing.T) {
 		t.Errorf("other parts of the document changed: %+v", doc)
 	}
 	eventually(t, "the user's change is told", func() bool { return events.count(ref) == 1 })
-	c.SubmitRules(ref, nil)
+	c.SubmitRules(context.Background(), ref, nil)
 	if err := ruleWait(t, c, ref); err != nil {
 		t.Fatalf("WaitRules(...): %v", err)
 	}
@@ -90,7 +90,7 @@ func TestRulesDisabled(t *testing.T) {
 	s.SetOpenSearchACL(testProject, searchRef.Service, aivensim.OpenSearchACLConfig{})
 	c := connect(t, s, quick)
 	ref := user(searchRef, "u")
-	c.SubmitRules(ref, rules("a", "read"))
+	c.SubmitRules(context.Background(), ref, rules("a", "read"))
 	if err := ruleWait(t, c, ref); err != nil {
 		t.Fatalf("WaitRules(...): %v", err)
 	}
@@ -126,8 +126,8 @@ func TestManySubmitsBesideAPerson(t *testing.T) {
 			wg.Go(func() {
 				pass(time.Duration(i) * 100 * time.Millisecond)
 				ref := user(searchRef, fmt.Sprint("u", i))
-				c.SubmitRules(ref, rules("superseded", "admin"))
-				c.SubmitRules(ref, rules(fmt.Sprint("index", i), "read"))
+				c.SubmitRules(context.Background(), ref, rules("superseded", "admin"))
+				c.SubmitRules(context.Background(), ref, rules(fmt.Sprint("index", i), "read"))
 				if err := ruleWait(t, c, ref); err != nil {
 					t.Errorf("WaitRules(u%d): %v", i, err)
 				}
@@ -154,7 +154,7 @@ func TestBatching(t *testing.T) {
 		c := inBubble(t, s)
 		defer c.Close()
 		for i := range 50 {
-			c.SubmitRules(user(searchRef, fmt.Sprint("u", i)), rules("a", "read"))
+			c.SubmitRules(context.Background(), user(searchRef, fmt.Sprint("u", i)), rules("a", "read"))
 			pass(600 * time.Millisecond)
 		}
 		pass(time.Minute)
@@ -170,7 +170,7 @@ func TestBatching(t *testing.T) {
 			t.Errorf("%d calls at rest", n)
 		}
 		first := time.Now()
-		c.SubmitRules(user(searchRef, "late"), rules("a", "read"))
+		c.SubmitRules(context.Background(), user(searchRef, "late"), rules("a", "read"))
 		if err := c.WaitRules(context.Background(), user(searchRef, "late")); err != nil || time.Since(first) > time.Second {
 			t.Errorf("a change after a quiet time took %v: %v", time.Since(first), err)
 		}
@@ -182,11 +182,11 @@ func TestRulesThatAreRefused(t *testing.T) {
 	c := connect(t, s, quick)
 	ctx := context.Background()
 	s.Inject(aivensim.Fault{Operation: "GetOpenSearchACL", Count: 1, Status: 400}) // Keeps them in one batch.
-	c.SubmitRules(user(searchRef, "bad"), rules("a", "everything"))
+	c.SubmitRules(context.Background(), user(searchRef, "bad"), rules("a", "everything"))
 	for i := range 10 {
-		c.SubmitRules(user(searchRef, fmt.Sprint("good", i)), rules("a", "read"))
+		c.SubmitRules(context.Background(), user(searchRef, fmt.Sprint("good", i)), rules("a", "read"))
 	}
-	c.SubmitRules(user(searchRef, "long"), make([]Rule, maxACLRules+1))
+	c.SubmitRules(context.Background(), user(searchRef, "long"), make([]Rule, maxACLRules+1))
 	for i := range 10 {
 		if err := ruleWait(t, c, user(searchRef, fmt.Sprint("good", i))); err != nil {
 			t.Errorf("WaitRules(good%d): %v", i, err)
@@ -201,7 +201,7 @@ func TestRulesThatAreRefused(t *testing.T) {
 			t.Errorf("Rules(%s): %+v, %v", name, state, err)
 		}
 	}
-	c.SubmitRules(user(searchRef, "bad"), rules("a", "read"))
+	c.SubmitRules(context.Background(), user(searchRef, "bad"), rules("a", "read"))
 	if err := ruleWait(t, c, user(searchRef, "bad")); err != nil {
 		t.Errorf("WaitRules(bad) after it was mended: %v", err)
 	}
@@ -228,7 +228,7 @@ func TestWriterFailures(t *testing.T) {
 				events := subscribe(c)
 				tc.fault.EchoSecrets = tc.fault.Status != 0
 				remove := s.Inject(tc.fault)
-				c.SubmitRules(ref, rules("a", "read"))
+				c.SubmitRules(context.Background(), ref, rules("a", "read"))
 				pass(2 * time.Second)
 				if events.count(ref) != 1 && name != "LostAnswer" {
 					t.Errorf("%s: %d events of the failure, want 1", tc.reason, events.count(ref))
@@ -258,11 +258,11 @@ func TestRulesOfMissingService(t *testing.T) {
 	s := newSim()
 	c := connect(t, s, quick)
 	gone := user(ServiceRef{testProject, "gone"}, "u")
-	c.SubmitRules(gone, nil)
+	c.SubmitRules(context.Background(), gone, nil)
 	if err := ruleWait(t, c, gone); err != nil {
 		t.Errorf("removing rules from a service that is gone: %v", err)
 	}
-	c.SubmitRules(gone, rules("a", "read"))
+	c.SubmitRules(context.Background(), gone, rules("a", "read"))
 	if err := ruleWait(t, c, gone); !errors.Is(err, ErrServiceNotFound) {
 		t.Errorf("setting rules on a service that is gone: got %v, want ErrServiceNotFound", err)
 	}
@@ -300,7 +300,7 @@ func TestRulesChangedOutside(t *testing.T) {
 		defer c.Close()
 		events := subscribe(c)
 		ref := user(searchRef, "u")
-		c.SubmitRules(ref, rules("a", "read"))
+		c.SubmitRules(context.Background(), ref, rules("a", "read"))
 		pass(time.Minute)
 		s.SetOpenSearchACL(testProject, searchRef.Service, aivensim.OpenSearchACLConfig{Enabled: true})
 		pass(defaultPollInterval)
@@ -324,7 +324,7 @@ func TestACLUnmanageable(t *testing.T) {
 	if err != nil || !errors.Is(state.Err, ErrACLUnmanageable) {
 		t.Errorf("Rules(...): %+v, %v; want ErrACLUnmanageable in the state", state, err)
 	}
-	c.SubmitRules(ref, rules("a", "read"))
+	c.SubmitRules(context.Background(), ref, rules("a", "read"))
 	if err := ruleWait(t, c, ref); !errors.Is(err, ErrACLUnmanageable) {
 		t.Errorf("WaitRules(...): got %v, want ErrACLUnmanageable", err)
 	}

@@ -49,7 +49,7 @@ func (k *cache) get(ctx context.Context, project string, src source) (string, er
 		return value, err
 	}
 	done := k.group.DoChan(project, func() (any, error) {
-		return k.read(project, src)
+		return k.read(project, src) //nolint:contextcheck // The read is shared: it must not end with the caller.
 	})
 	select {
 	case r := <-done:

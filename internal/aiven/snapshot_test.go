@@ -226,7 +226,7 @@ func TestClose(t *testing.T) {
 	if _, err := c.ProjectCA(context.Background(), testProject); !errors.Is(err, ErrClosed) {
 		t.Errorf("ProjectCA(...): got %v, want ErrClosed", err)
 	}
-	c.SubmitRules(user(searchRef, "u"), rules("a", "read"))
+	c.SubmitRules(context.Background(), user(searchRef, "u"), rules("a", "read"))
 	if err := c.WaitRules(context.Background(), user(searchRef, "u")); !errors.Is(err, ErrClosed) {
 		t.Errorf("WaitRules(...): got %v, want ErrClosed", err)
 	}

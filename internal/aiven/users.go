@@ -94,7 +94,7 @@ func (c *Client) CreateUser(ctx context.Context, ref UserRef, ac AccessControl, 
 	svc, err := c.Refresh(ctx, ref.ServiceRef)
 	if err != nil {
 		e.doubt()
-		return u, nil //nolint:nilerr // The user is there; that its password is not known is told by its absence.
+		return u, nil // The user is there; that its password is not known is told by its absence.
 	}
 	if known, ok := svc.User(ref.Username); ok {
 		return known, nil

@@ -28,7 +28,7 @@ type tokens struct {
 	windows map[string]*window
 }
 
-// window counts the requests of a token in a minute.
+// window counts the requests of a token in Policy.RateWindow.
 type window struct {
 	start time.Time
 	calls int
@@ -101,8 +101,8 @@ func (s *Server) count(token string, now time.Time) *apiError {
 	if s.tokens.windows == nil {
 		s.tokens.windows = map[string]*window{}
 	}
-	w := s.tokens.windows[token]
-	if w == nil || now.Sub(w.start) >= time.Minute {
+	w, length := s.tokens.windows[token], s.settings.policy.RateWindow
+	if w == nil || now.Sub(w.start) >= length {
 		w = &window{start: now}
 		s.tokens.windows[token] = w
 	}
@@ -110,7 +110,7 @@ func (s *Server) count(token string, now time.Time) *apiError {
 	if w.calls <= limit {
 		return nil
 	}
-	left := time.Minute - now.Sub(w.start)
+	left := length - now.Sub(w.start)
 	return errRateLimit(limit, int((left+time.Second-1)/time.Second))
 }
 

@@ -2,7 +2,10 @@
 
 package aivensim
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // NullACLs is what a PUT of an OpenSearch access control with "acls": null does.
 type NullACLs string
@@ -52,6 +55,8 @@ type Policy struct {
 	RedactConnectionInfo bool
 	// MaxLimit rejects a larger query parameter "limit" with 400. Default 0: the parameter is ignored.
 	MaxLimit int
+	// RateWindow is the time that a limit of calls is for. Default one minute.
+	RateWindow time.Duration
 	// CANeedsAdmin answers 403 to tokens other than admin's and operator's that read the project's CA.
 	// Default false.
 	CANeedsAdmin bool
@@ -68,6 +73,7 @@ func DefaultPolicy() Policy {
 		AutoRenew:               true,
 		AcknowledgeStatus:       http.StatusOK,
 		RedactConnectionInfo:    true,
+		RateWindow:              time.Minute,
 	}
 }
 

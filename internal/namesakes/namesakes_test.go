@@ -25,8 +25,8 @@ import (
 // Two names of one pattern, as anybody can find who may choose a namespace and a
 // name.
 var (
-	victim = types.NamespacedName{Namespace: "shop", Name: "forged-00000000000000000000000VICTIM"}
-	forger = types.NamespacedName{Namespace: "team-shop", Name: "forged-00000000000000000000000FORGER"}
+	victim = types.NamespacedName{Namespace: "shop", Name: "forged-00000000000000000000000db326a01"}
+	forger = types.NamespacedName{Namespace: "team-shop", Name: "forged-00000000000000000000000ef82ad7f"}
 )
 
 func TestForgedNames(t *testing.T) {

@@ -61,7 +61,9 @@ func TestConfigsWith(t *testing.T) {
 		local("team-a", "far", "shared", ""),
 	).Build()
 	secret := func(namespace, name string) func(Location) bool {
-		return func(l Location) bool { return l.Secret.Secret() == types.NamespacedName{Namespace: namespace, Name: name} }
+		return func(l Location) bool {
+			return l.Secret.Secret() == types.NamespacedName{Namespace: namespace, Name: name}
+		}
 	}
 	cases := map[string]struct {
 		reason string

@@ -97,7 +97,7 @@ func TestStrictestLimitsHold(t *testing.T) {
 		then   func(t *testing.T, c *Clients)
 		want   aiven.Limits
 	}{
-		"One":      {"One alone has its own.", func(t *testing.T, c *Clients) { t.Helper() }, wide},
+		"One":      {"One alone has its own.", func(*testing.T, *Clients) {}, wide},
 		"NoLimit":  {"One without any changes nothing.", func(t *testing.T, c *Clients) { t.Helper(); mustFor(t, c, access("b"), k, noLimit()) }, wide},
 		"Stricter": {"Each limit is the strictest that anybody asks for; the burst goes with the rate.", func(t *testing.T, c *Clients) { t.Helper(); mustFor(t, c, access("b"), k, strict) }, aiven.Limits{RequestsPerSecond: 2, Burst: 2, MaxInFlight: 4}},
 		"OtherToken": {"What is asked for of another token does not matter.", func(t *testing.T, c *Clients) {
@@ -187,7 +187,7 @@ func TestOldClientIsClosedLater(t *testing.T) {
 		if after := mustFor(t, c, access("a"), Key{"token-2", "u"}, noLimit()); after == before {
 			t.Fatal("another token has the same client")
 		}
-		time.Sleep(2 * closeDelay) // Of synthetic time.
+		<-time.After(2 * closeDelay) // Of synthetic time.
 		if _, ok := c.byKey[Key{"token-1", "u"}]; !ok {
 			t.Error("a client that somebody uses was retired")
 		}
@@ -203,7 +203,7 @@ func TestOldClientIsClosedLater(t *testing.T) {
 		if err := before.CheckToken(t.Context()); err != nil {
 			t.Errorf("a call soon after the token changed: %v", err)
 		}
-		time.Sleep(closeDelay + time.Second)
+		<-time.After(closeDelay + time.Second)
 		synctest.Wait()
 		if err := before.CheckToken(t.Context()); !errors.Is(err, aiven.ErrClosed) {
 			t.Errorf("a call long after: got %v, want %v", err, aiven.ErrClosed)
@@ -261,7 +261,9 @@ func TestCloseWhileTokenIsRefused(t *testing.T) {
 			return answerWith(r, http.StatusUnauthorized, `{"message":"Invalid token"}`), nil
 		})
 		cl := mustFor(t, c, access("a"), Key{"token-1", "u"}, noLimit())
-		go func() { _, _ = cl.Service(context.WithoutCancel(t.Context()), aiven.ServiceRef{Project: "p", Service: "s"}) }()
+		go func() {
+			_, _ = cl.Service(context.WithoutCancel(t.Context()), aiven.ServiceRef{Project: "p", Service: "s"})
+		}()
 		synctest.Wait()
 		c.Close() // A deadlock fails the test.
 		if _, ok := c.byKey[Key{"token-1", "u"}]; ok {

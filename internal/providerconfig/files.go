@@ -36,7 +36,7 @@ func NewFiles(ctx context.Context) *Files {
 
 // Read returns what is in a file, and begins to look for changes of it.
 func (f *Files) Read(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(path) //nolint:gosec // Who writes a ClusterProviderConfig names it.
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if _, ok := f.seen[path]; !ok {
@@ -65,7 +65,7 @@ func (f *Files) look() {
 	f.mu.Lock()
 	var changed []string
 	for path, was := range f.seen {
-		is, err := os.ReadFile(path)
+		is, err := os.ReadFile(path) //nolint:gosec // As above.
 		if err != nil {
 			is = nil
 		}

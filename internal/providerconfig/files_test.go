@@ -80,7 +80,7 @@ func TestFilesTellOfChanges(t *testing.T) {
 				_, _ = f.Read(path)  // It may not be there.
 				_, _ = f.Read(other) // It is not.
 				tc.then(t, path)
-				time.Sleep(3 * fileInterval) // Of synthetic time.
+				<-time.After(3 * fileInterval) // Of synthetic time.
 				synctest.Wait()
 				mu.Lock()
 				defer mu.Unlock()

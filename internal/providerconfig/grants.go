@@ -37,14 +37,9 @@ type Limits struct {
 	Users, Headroom int
 }
 
-// AtMost returns how many users the service may have with a new one, 0 for any
-// number.
-func (l Limits) AtMost(rotates bool) int {
-	if rotates {
-		return l.Users
-	}
-	return max(l.Users-l.Headroom, 0)
-}
+// ForNew returns how many users the service may have with one of a new
+// application, 0 for any number.
+func (l Limits) ForNew() int { return max(l.Users-l.Headroom, 0) }
 
 // LimitsOf returns the limits of a type of service. Aiven: Kafka and OpenSearch
 // have one, others have none.
@@ -80,7 +75,11 @@ func (g *Grants) Allow(ctx context.Context, a Access, u Use) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	atMost := s.LimitsOf(u.Type).AtMost(u.Rotates)
+	limits := s.LimitsOf(u.Type)
+	atMost := limits.ForNew()
+	if u.Rotates {
+		atMost = limits.Users
+	}
 	if a.IsOwn() {
 		return atMost, nil
 	}

@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// ErrInstanceNotReady: the object of an instance that a configuration requires
-// does not exist, or is not RUNNING.
+// ErrInstanceNotReady means that the object of an instance that a configuration
+// requires does not exist, or is not RUNNING.
 var ErrInstanceNotReady = errors.New("the required instance is not ready")
 
 // instanceKinds are the kinds of aiven.io/v1alpha1 that stand for services, by

@@ -88,6 +88,7 @@ func local(namespace, name, secret, baseURL string) *v1alpha1.ProviderConfig {
 }
 
 func clusterRef(name string) Ref { return Ref{Kind: v1alpha1.ClusterProviderConfigKind, Name: name} }
+
 func localRef(namespace, name string) Ref {
 	return Ref{Kind: v1alpha1.ProviderConfigKind, Namespace: namespace, Name: name}
 }
@@ -340,7 +341,9 @@ func TestForget(t *testing.T) {
 		defer clients.mu.Unlock()
 		return slices.Collect(maps.Keys(clients.uses))
 	}
-	sorted := cmpopts.SortSlices(func(a, b Access) bool { return a.Config.String()+a.Own.Namespace+a.Own.Key < b.Config.String()+b.Own.Namespace+b.Own.Key })
+	sorted := cmpopts.SortSlices(func(a, b Access) bool {
+		return a.Config.String()+a.Own.Namespace+a.Own.Key < b.Config.String()+b.Own.Namespace+b.Own.Key
+	})
 	if diff := cmp.Diff(all, inUse(), sorted); diff != "" {
 		t.Fatalf("after Connect(...): -want, +got:\n%s", diff)
 	}

@@ -48,7 +48,7 @@ func NewSecrets(ctx context.Context, core corev1client.CoreV1Interface) *Secrets
 // Get returns the data of a Secret, and begins to watch it. The data must not
 // be changed. kerrors.IsNotFound tells that the Secret does not exist.
 func (s *Secrets) Get(ctx context.Context, n types.NamespacedName) (map[string][]byte, error) {
-	w := s.watch(n)
+	w := s.watch(n) //nolint:contextcheck // The watch outlives the call.
 	if !w.synced() {
 		wait, cancel := context.WithTimeout(ctx, syncTimeout)
 		defer cancel()

@@ -85,7 +85,7 @@ func clusterConfig(name string) *v1alpha1.ClusterProviderConfig {
 func settings() v1alpha1.ServiceSettings {
 	return v1alpha1.ServiceSettings{
 		BaseURL: h.URL, Project: project,
-		KafkaPools: []v1alpha1.KafkaPool{{Name: "pool", Project: project, ServiceName: kafka}},
+		KafkaPools: []v1alpha1.KafkaPool{{Name: "pool", Project: project, ServiceName: kafka, Topics: []string{"{namespace}.*"}}},
 	}
 }
 
@@ -127,7 +127,7 @@ func (te tenant) app(name, kind, config string) *v1.AivenApplication {
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: te.namespace},
 		Spec: v1.AivenApplicationSpec{
 			SecretName:        name + "-aiven",
-			Kafka:             &v1.KafkaSpec{Pool: "pool"},
+			Kafka:             &v1.KafkaSpec{Pool: "pool", ACL: []v1.KafkaTopicAccess{{Topic: te.namespace + ".orders", Access: v1.AccessRead}}},
 			OpenSearch:        &v1.OpenSearchSpec{Instance: "logs", Access: v1.AccessReadWrite},
 			Valkey:            []v1.ValkeySpec{{Instance: "cache"}},
 			Rotation:          &v1.RotationSpec{Overlap: &metav1.Duration{Duration: time.Second}},
@@ -195,6 +195,8 @@ func (te tenant) works(name string) {
 		switch {
 		case !h.Sim.LoginCertificate(project, kafka, s.Data["KAFKA_CERTIFICATE"], s.Data["KAFKA_PRIVATE_KEY"]):
 			return errors.New("the Kafka certificate is not accepted")
+		case !h.Sim.MayKafka(project, kafka, d("KAFKA_SCHEMA_REGISTRY_USER"), te.namespace+".orders", "read"):
+			return errors.New("the topic may not be read")
 		case !h.Sim.Login(project, te.openSearch(), d("OPEN_SEARCH_USERNAME"), d("OPEN_SEARCH_PASSWORD")):
 			return errors.New("the OpenSearch password is not accepted")
 		case !h.Sim.Login(project, te.valkey(), d("VALKEY_USERNAME_CACHE"), d("VALKEY_PASSWORD_CACHE")):

@@ -82,7 +82,7 @@ func (f *finding) removeRules(ctx context.Context) (users []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, rulesPatience)
 	defer cancel()
 	for _, name := range f.Delete {
-		f.client.SubmitRules(f.key.user(name), nil)
+		f.client.SubmitRules(ctx, f.key.user(name), nil)
 	}
 	for _, name := range f.Delete {
 		failure := f.client.WaitRules(ctx, f.key.user(name))

@@ -111,7 +111,7 @@ func (a ruleAccess[T]) Ensure(ctx context.Context, c *aiven.Client, mg T, r aive
 	if len(want) == 0 {
 		return nil
 	}
-	c.SubmitRules(r, want)
+	c.SubmitRules(ctx, r, want)
 	wait, cancel := context.WithTimeout(ctx, rulesPatience)
 	defer cancel()
 	// Not being done yet is no error: Observe tells, and an event follows.
@@ -124,7 +124,7 @@ func (a ruleAccess[T]) Revoke(ctx context.Context, c *aiven.Client, mg T, r aive
 	if err != nil || done {
 		return err
 	}
-	c.SubmitRules(r, nil)
+	c.SubmitRules(ctx, r, nil)
 	return nil
 }
 

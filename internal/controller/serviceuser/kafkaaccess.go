@@ -4,12 +4,10 @@ package serviceuser
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/pkg/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
@@ -57,8 +55,10 @@ func (a kafkaAccess) Ensure(ctx context.Context, c *aiven.Client, mg *v1alpha1.K
 		return err
 	}
 	missing := e.missing()
-	if err := a.record(ctx, mg, e.intended(missing)); err != nil {
-		return err
+	if intended := grantsOf(e.intended(missing)); len(missing) > 0 || !slices.Equal(intended, mg.Status.AtProvider.Grants) {
+		if err := a.record(ctx, mg, intended); err != nil {
+			return err
+		}
 	}
 	for i, k := range missing {
 		k, err := c.AddKafkaEntry(ctx, r.ServiceRef, k)
@@ -70,7 +70,7 @@ func (a kafkaAccess) Ensure(ctx context.Context, c *aiven.Client, mg *v1alpha1.K
 		e.wrote(k)
 		mg.Status.AtProvider.Grants = grantsOf(e.ours)
 	}
-	return a.remove(ctx, c, mg, r, &e, e.surplus())
+	return a.remove(ctx, c, mg, &e, e.surplus())
 }
 
 // Revoke removes our entries, unless another managed resource needs them.
@@ -82,7 +82,7 @@ func (a kafkaAccess) Revoke(ctx context.Context, c *aiven.Client, mg *v1alpha1.K
 	if err != nil || e.shared {
 		return err
 	}
-	return a.remove(ctx, c, mg, r, &e, e.present(e.ours))
+	return a.remove(ctx, c, mg, &e, e.present(e.ours))
 }
 
 // Revoked tells whether none of our entries is left that nothing needs.
@@ -94,9 +94,9 @@ func (a kafkaAccess) Revoked(ctx context.Context, c *aiven.Client, mg *v1alpha1.
 	return err == nil && (e.shared || len(e.present(e.ours)) == 0), err
 }
 
-func (a kafkaAccess) remove(ctx context.Context, c *aiven.Client, mg *v1alpha1.KafkaServiceUser, r aiven.UserRef, e *kafkaEntries, which []aiven.KafkaEntry) error {
+func (kafkaAccess) remove(ctx context.Context, c *aiven.Client, mg *v1alpha1.KafkaServiceUser, e *kafkaEntries, which []aiven.KafkaEntry) error {
 	for _, k := range which {
-		if err := c.DeleteKafkaEntry(ctx, r.ServiceRef, k); err != nil {
+		if err := c.DeleteKafkaEntry(ctx, userRef(mg).ServiceRef, k); err != nil {
 			return errors.Wrap(err, "cannot delete ACL entry")
 		}
 		e.ours = slices.DeleteFunc(e.ours, func(o aiven.KafkaEntry) bool { return o.ID == k.ID })
@@ -105,18 +105,13 @@ func (a kafkaAccess) remove(ctx context.Context, c *aiven.Client, mg *v1alpha1.K
 	return nil
 }
 
-// record stores what is about to be written.
-func (a kafkaAccess) record(ctx context.Context, mg *v1alpha1.KafkaServiceUser, ours []aiven.KafkaEntry) error {
-	grants := grantsOf(ours)
-	if slices.Equal(grants, mg.Status.AtProvider.Grants) {
-		return nil
-	}
-	patch, err := json.Marshal(map[string]any{"status": map[string]any{"atProvider": map[string]any{"grants": grants}}})
-	if err != nil {
-		return errors.Wrap(err, "cannot record ACL entries")
-	}
+// record stores what is about to be written, also when the cache says that it is
+// stored: the cache may be older than what was forgotten when Aiven refused an entry.
+func (a kafkaAccess) record(ctx context.Context, mg *v1alpha1.KafkaServiceUser, grants []v1alpha1.KafkaGrant) error {
+	// A copy, since the answer would replace what the caller set and has not stored.
 	stored := mg.DeepCopy()
-	if err := a.kube.Status().Patch(ctx, stored, client.RawPatch(types.MergePatchType, patch)); err != nil {
+	stored.Status.AtProvider.Grants = grants
+	if err := a.kube.Status().Update(ctx, stored); err != nil {
 		return errors.Wrap(err, "cannot record ACL entries")
 	}
 	mg.Status.AtProvider.Grants = grants
