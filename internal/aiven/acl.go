@@ -24,8 +24,12 @@ type RuleState struct {
 	Enabled bool
 	// Pending is true while a submitted change is not confirmed.
 	Pending bool
-	// Err is the last error of a pending change, or why the last submitted one was refused, or ErrACLUnmanageable.
+	// Err is the last error of a pending change, or why the last submitted one was refused, or ErrACLUnmanageable. A refusal
+	// is remembered for three times Options.ErrorTTL, one of kind ErrInvalid for Options.PollInterval if that is longer; the
+	// rules are then not those that were submitted, and to submit them once more is another attempt.
 	Err error
+	// Refusals is how many changes of the user's rules were given up in a row.
+	Refusals int
 	// Rules of the user in the document. Nil when it names none.
 	Rules []Rule
 }
@@ -43,7 +47,8 @@ type aclWriter struct {
 	docAt    time.Time
 	readFail *failure
 	pending  map[string]*ruleChange
-	refused  map[string]error      // why the last change of a user was given up
+	refused  map[string]failure    // why the last change of a user was given up
+	refusals map[string]int        // how often in a row
 	written  map[string]ruleChange // confirmed, and not yet verified
 	schedule aclSchedule
 	lastErr  error
@@ -76,7 +81,7 @@ func (c *Client) SubmitRules(ctx context.Context, ref UserRef, rules []Rule) {
 		err = w.security
 	}
 	if err != nil {
-		w.refused[ref.Username] = err
+		w.refuse(ref.Username, err)
 		w.mu.Unlock()
 		c.subscribers.emit(ref)
 		return
@@ -141,7 +146,7 @@ func (c *Client) WaitRules(ctx context.Context, ref UserRef) error {
 	for {
 		w.mu.Lock()
 		change, ok := w.pending[ref.Username]
-		refused, last := w.refused[ref.Username], w.lastErr
+		refused, last := w.refusal(ref.Username), w.lastErr
 		w.mu.Unlock()
 		if !ok {
 			return refused
@@ -167,7 +172,7 @@ func (c *Client) writer(ref ServiceRef) *aclWriter {
 		w = &aclWriter{
 			c: c, ref: ref,
 			io: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-			pending: map[string]*ruleChange{}, refused: map[string]error{}, written: map[string]ruleChange{},
+			pending: map[string]*ruleChange{}, refused: map[string]failure{}, refusals: map[string]int{}, written: map[string]ruleChange{},
 			schedule: aclSchedule{interval: c.opts.ACLInterval},
 		}
 		c.writers[ref] = w
@@ -176,12 +181,32 @@ func (c *Client) writer(ref ServiceRef) *aclWriter {
 	return w
 }
 
+// refuse remembers why a change was given up. The caller holds the lock, as for refusal.
+func (w *aclWriter) refuse(name string, err error) {
+	ttl := quotaTTLs * w.c.opts.ErrorTTL
+	if isInvalid(err) {
+		ttl = max(ttl, w.c.opts.PollInterval)
+	}
+	w.refusals[name]++
+	w.refused[name] = failure{err: err, until: w.c.opts.Now().Add(ttl)}
+}
+
+// refusal returns why the last change was given up, nil when that is long ago: what Aiven refused may be right by now.
+func (w *aclWriter) refusal(name string) error {
+	f, ok := w.refused[name]
+	if !ok || !w.c.opts.Now().Before(f.until) {
+		delete(w.refused, name)
+		return nil
+	}
+	return f.err
+}
+
 // state returns what can be said without a read, and whether that will do.
 func (w *aclWriter) state(name string) (RuleState, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.c.opts.Now()
-	s := RuleState{Err: w.refused[name]}
+	s := RuleState{Err: w.refusal(name), Refusals: w.refusals[name]}
 	if _, ok := w.pending[name]; ok {
 		s.Pending, s.Err = true, w.lastErr
 	}

@@ -275,6 +275,7 @@ func (w *aclWriter) relook(doc sdk.OpenSearchACLConfig) {
 func (w *aclWriter) confirm(name string, change *ruleChange) {
 	w.mu.Lock()
 	w.written[name] = ruleChange{rules: change.rules}
+	delete(w.refusals, name)
 	w.finish(name, change)
 	w.mu.Unlock()
 	w.c.subscribers.emit(UserRef{ServiceRef: w.ref, Username: name})
@@ -284,7 +285,7 @@ func (w *aclWriter) confirm(name string, change *ruleChange) {
 func (w *aclWriter) giveUp(name string, change *ruleChange, err error) {
 	w.mu.Lock()
 	if w.finish(name, change) {
-		w.refused[name] = err
+		w.refuse(name, err)
 	}
 	w.mu.Unlock()
 	w.c.subscribers.emit(UserRef{ServiceRef: w.ref, Username: name})
@@ -300,12 +301,18 @@ func (w *aclWriter) finish(name string, change *ruleChange) bool {
 	return true
 }
 
+// gone tells whether the service does not exist, rather than that one answer said so.
+func (w *aclWriter) gone() bool {
+	_, err := w.c.Refresh(w.c.ctx, w.ref)
+	return errors.Is(err, ErrServiceNotFound)
+}
+
 // failed keeps the changes for another attempt. When the service is gone they are done or pointless.
 func (w *aclWriter) failed(todo map[string]*ruleChange, err error) {
 	if w.c.ctx.Err() != nil {
 		return
 	}
-	if errors.Is(err, ErrServiceNotFound) {
+	if errors.Is(err, ErrServiceNotFound) && w.gone() {
 		for name, change := range todo {
 			if len(change.rules) > 0 {
 				w.giveUp(name, change, err)

@@ -56,43 +56,45 @@ func (s *Service) KafkaEntries(pattern string) []KafkaEntry {
 	return s.kafka[pattern]
 }
 
-// AddKafkaEntry adds an entry unless there is one that grants the same, and returns it with its ID. One write of entries
+// AddKafkaEntry adds an entry unless there is one that grants the same, and returns it with its ID, and whether it may be
+// taken for added by this call, rather than having been seen before. One write of entries
 // is made at a time per service; who comes next sees what the one before has done. An entry that the snapshot has is
 // returned without a call, whoever made it. Nothing is tried again in line. ErrUnavailable leaves open whether the entry
 // exists now; the next Service, and so the next AddKafkaEntry, reads again. ErrServiceNotRunning is returned without a
 // call when the service's state says so.
-func (c *Client) AddKafkaEntry(ctx context.Context, ref ServiceRef, k KafkaEntry) (KafkaEntry, error) {
+func (c *Client) AddKafkaEntry(ctx context.Context, ref ServiceRef, k KafkaEntry) (entry KafkaEntry, added bool, err error) {
 	cl := newCall(opAddKafkaACL, "add Kafka ACL entry", ref.Project, ref.Service, k.Pattern, k.Resource)
 	if k.Registry {
 		cl = newCall(opAddSchemaRegistryACL, "add Schema Registry ACL entry", ref.Project, ref.Service, k.Pattern, k.Resource)
 	}
 	if err := cl.check(); err != nil {
-		return KafkaEntry{}, err
+		return KafkaEntry{}, false, err
 	}
 	e := c.entry(ref)
 	if err := e.takeTurn(ctx, cl); err != nil {
-		return KafkaEntry{}, err
+		return KafkaEntry{}, false, err
 	}
 	defer e.endTurn()
 	svc, err := c.Service(ctx, ref)
 	if err != nil {
-		return KafkaEntry{}, err
+		return KafkaEntry{}, false, err
 	}
 	if known, ok := svc.kafka.find(k); ok {
-		return known, nil
+		return known, false, nil
 	}
 	if !svc.Operational() {
-		return KafkaEntry{}, cl.failed(ErrServiceNotRunning, "the service is in state "+cut(svc.State, 32))
+		return KafkaEntry{}, false, cl.failed(ErrServiceNotRunning, "the service is in state "+cut(svc.State, 32))
 	}
-	added, err := do(ctx, c, cl, func(ctx context.Context) (KafkaEntry, error) { return c.createKafkaEntry(ctx, ref, k) })
+	entry, err = do(ctx, c, cl, func(ctx context.Context) (KafkaEntry, error) { return c.createKafkaEntry(ctx, ref, k) })
 	switch {
-	case identical(err), err == nil && added.ID == "":
-		return c.existingKafkaEntry(ctx, e, cl, k, err)
+	case identical(err), err == nil && entry.ID == "":
+		known, err := c.existingKafkaEntry(ctx, e, cl, k, err)
+		return known, err == nil, err
 	case err != nil:
-		return KafkaEntry{}, e.writeFailed(err)
+		return KafkaEntry{}, false, e.writeFailed(err)
 	}
-	e.wroteKafka(kafkaWrite{entry: added})
-	return added, nil
+	e.wroteKafka(kafkaWrite{entry: entry})
+	return entry, true, nil
 }
 
 // createKafkaEntry makes one call. The library returns the last entry of Aiven's answer that matches. Aiven: the answer is

@@ -74,15 +74,15 @@ func TestKafkaEntries(t *testing.T) {
 			if err != nil {
 				t.Fatalf("Service(...): %v", err)
 			}
-			added, err := c.AddKafkaEntry(ctx, kafkaRef, k)
+			added, _, err := c.AddKafkaEntry(ctx, kafkaRef, k)
 			if err != nil || added.ID == "" || !added.grants(k) {
 				t.Fatalf("AddKafkaEntry(...): %+v, %v", added, err)
 			}
-			again, err := c.AddKafkaEntry(ctx, kafkaRef, k)
+			again, _, err := c.AddKafkaEntry(ctx, kafkaRef, k)
 			if err != nil || again != added {
 				t.Errorf("AddKafkaEntry(...) again: %+v, %v, want the same entry", again, err)
 			}
-			known, err := c.AddKafkaEntry(ctx, kafkaRef, KafkaEntry{Registry: k.Registry, Pattern: pattern, Resource: "foreign", Permission: k.Permission})
+			known, _, err := c.AddKafkaEntry(ctx, kafkaRef, KafkaEntry{Registry: k.Registry, Pattern: pattern, Resource: "foreign", Permission: k.Permission})
 			if err != nil || known != foreign {
 				t.Errorf("AddKafkaEntry(...) of an entry of somebody else: %+v, %v", known, err)
 			}
@@ -128,7 +128,7 @@ func TestKafkaEntriesAreInForce(t *testing.T) {
 	c := connect(t, s)
 	ctx := context.Background()
 	for _, k := range []KafkaEntry{ordersRead, ordersValues} {
-		if _, err := c.AddKafkaEntry(ctx, kafkaRef, k); err != nil {
+		if _, _, err := c.AddKafkaEntry(ctx, kafkaRef, k); err != nil {
 			t.Fatalf("AddKafkaEntry(...): %v", err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestKafkaEntryAddedConcurrently(t *testing.T) {
 	for i := range 60 {
 		k := []KafkaEntry{ordersRead, ordersValues}[i%2]
 		wg.Go(func() {
-			added, err := c.AddKafkaEntry(context.Background(), kafkaRef, k)
+			added, _, err := c.AddKafkaEntry(context.Background(), kafkaRef, k)
 			if err != nil {
 				t.Errorf("AddKafkaEntry(...): %v", err)
 			}
@@ -174,14 +174,14 @@ func TestKafkaEntryTurn(t *testing.T) {
 	s.Inject(aivensim.Fault{Operation: opAddKafkaACL, Count: 1, Hook: func(*http.Request) { close(began); <-goOn }})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if _, err := c.AddKafkaEntry(context.Background(), kafkaRef, ordersRead); err != nil {
+		if _, _, err := c.AddKafkaEntry(context.Background(), kafkaRef, ordersRead); err != nil {
 			t.Errorf("AddKafkaEntry(...): %v", err)
 		}
 	})
 	<-began
 	ctx, cancel := context.WithCancel(context.Background())
 	wg.Go(func() {
-		if _, err := c.AddKafkaEntry(ctx, kafkaRef, ordersValues); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrUnavailable) {
+		if _, _, err := c.AddKafkaEntry(ctx, kafkaRef, ordersValues); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrUnavailable) {
 			t.Errorf("AddKafkaEntry(...) that waits: got %v, want context.Canceled of kind ErrUnavailable", err)
 		}
 		if err := c.DeleteKafkaEntry(ctx, kafkaRef, KafkaEntry{ID: "x", Pattern: "p"}); !errors.Is(err, context.Canceled) {
@@ -286,10 +286,10 @@ func TestAddKafkaEntryFailures(t *testing.T) {
 			c := connect(t, s)
 			ctx := context.Background()
 			s.Inject(tc.fault)
-			if _, err := c.AddKafkaEntry(ctx, kafkaRef, tc.entry); !errors.Is(err, tc.want) {
+			if _, _, err := c.AddKafkaEntry(ctx, kafkaRef, tc.entry); !errors.Is(err, tc.want) {
 				t.Errorf("%s: got %v, want %v", tc.reason, err, tc.want)
 			}
-			added, err := c.AddKafkaEntry(ctx, kafkaRef, tc.entry)
+			added, _, err := c.AddKafkaEntry(ctx, kafkaRef, tc.entry)
 			if err != nil || added.ID == "" {
 				t.Errorf("%s: again: %+v, %v", tc.reason, added, err)
 			}
@@ -325,12 +325,12 @@ func TestDuplicateKafkaEntries(t *testing.T) {
 				t.Fatalf("Service(...): %v", err)
 			}
 			outside(s, tc.entry)
-			added, err := c.AddKafkaEntry(ctx, kafkaRef, tc.entry)
+			added, _, err := c.AddKafkaEntry(ctx, kafkaRef, tc.entry)
 			got := entriesOf(s, pattern)
 			if err != nil || len(got) != tc.entries || added != got[len(got)-1] {
 				t.Errorf("%s: %+v, %v; Aiven has %v", tc.reason, added, err, got)
 			}
-			if _, err := c.AddKafkaEntry(ctx, kafkaRef, tc.entry); err != nil {
+			if _, _, err := c.AddKafkaEntry(ctx, kafkaRef, tc.entry); err != nil {
 				t.Errorf("%s: again: %v", tc.reason, err)
 			}
 			if n := writesOfEntries(s); n != 1 {
@@ -394,7 +394,7 @@ func TestKafkaEntryRefused(t *testing.T) {
 		"Long":     {Pattern: "p", Resource: strings.Repeat("x", maxName+1), Permission: "read"},
 		"Control":  {Pattern: "p\n", Resource: "t", Permission: "read"},
 	} {
-		if _, err := c.AddKafkaEntry(ctx, kafkaRef, k); !errors.Is(err, ErrInvalid) {
+		if _, _, err := c.AddKafkaEntry(ctx, kafkaRef, k); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: AddKafkaEntry(...): got %v, want ErrInvalid", name, err)
 		}
 	}
@@ -407,7 +407,7 @@ func TestKafkaEntryRefused(t *testing.T) {
 		t.Errorf("%d requests, want none", n)
 	}
 	s.SetServiceState(testProject, kafkaRef.Service, StatePowerOff)
-	if _, err := c.AddKafkaEntry(ctx, kafkaRef, ordersRead); !errors.Is(err, ErrServiceNotRunning) {
+	if _, _, err := c.AddKafkaEntry(ctx, kafkaRef, ordersRead); !errors.Is(err, ErrServiceNotRunning) {
 		t.Errorf("AddKafkaEntry(...) on a service that is off: got %v, want ErrServiceNotRunning", err)
 	}
 	if n := writesOfEntries(s); n != 0 {
@@ -435,7 +435,7 @@ func TestKafkaEntriesLag(t *testing.T) {
 		events := subscribe(c)
 		var want []KafkaEntry
 		for _, k := range []KafkaEntry{ordersValues, ordersRead} {
-			added, err := c.AddKafkaEntry(ctx, kafkaRef, k)
+			added, _, err := c.AddKafkaEntry(ctx, kafkaRef, k)
 			if err != nil {
 				t.Fatalf("AddKafkaEntry(...): %v", err)
 			}
@@ -512,7 +512,7 @@ func TestKafkaEntriesDuringRead(t *testing.T) {
 	if err := c.DeleteKafkaEntry(ctx, kafkaRef, old); err != nil {
 		t.Errorf("DeleteKafkaEntry(...): %v", err)
 	}
-	added, err := c.AddKafkaEntry(ctx, kafkaRef, ordersRead)
+	added, _, err := c.AddKafkaEntry(ctx, kafkaRef, ordersRead)
 	if err != nil {
 		t.Errorf("AddKafkaEntry(...): %v", err)
 	}

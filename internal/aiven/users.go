@@ -177,7 +177,8 @@ func (c *Client) DeleteUser(ctx context.Context, ref UserRef) error {
 	switch {
 	case err == nil || errors.Is(err, ErrUserNotFound):
 	case errors.Is(err, ErrServiceNotFound):
-		e.doubt()
+		e.doubt() // The next read tells whether the service is gone, and its users with it.
+		return nil
 	default:
 		return c.limited(ctx, ref, e.writeFailed(err))
 	}

@@ -29,7 +29,7 @@ import (
 // by the pattern of their usernames.
 const IndexField = "usernamePattern"
 
-// ErrConflict: somebody else, who was there before, holds the pattern.
+// ErrConflict says that somebody else, who was there before, holds the pattern.
 var ErrConflict = errors.New("the pattern of usernames belongs to another application")
 
 // Index returns the values of IndexField for an application or a managed resource.
@@ -119,29 +119,20 @@ func (f *Finder) Check(ctx context.Context, owner types.NamespacedName, pattern 
 	if err != nil {
 		return err
 	}
-	claims, has := f.claims[pattern], false
 	for i := range all {
-		all[i].Claims = all[i].NamespacedName == claims
-		has = has || all[i].NamespacedName == owner && all[i].HasUsers
+		all[i].Claims = all[i].NamespacedName == f.claims[pattern]
 	}
 	if h := Holder(all); h != owner && h != (types.NamespacedName{}) {
 		return errors.Wrapf(ErrConflict, "cannot use the usernames %s*", pattern)
-	}
-	f.claim(owner, pattern, has)
-	return nil
-}
-
-// claim takes note of whose a pattern is, until users show it. The caller holds the
-// lock.
-func (f *Finder) claim(owner types.NamespacedName, pattern string, has bool) {
-	if has {
-		delete(f.claims, pattern)
-		return
 	}
 	if f.claims == nil {
 		f.claims = make(map[string]types.NamespacedName)
 	}
 	f.claims[pattern] = owner
+	if slices.ContainsFunc(all, func(n Namesake) bool { return n.NamespacedName == owner && n.HasUsers }) {
+		delete(f.claims, pattern) // They show it from now on.
+	}
+	return nil
 }
 
 func (f *Finder) find(ctx context.Context, pattern string) ([]Namesake, error) {

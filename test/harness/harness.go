@@ -42,6 +42,10 @@ const Patience = 2 * time.Minute
 
 const interval = 25 * time.Millisecond
 
+// mostVerbose is the level of the log. At the next one controller-runtime v0.23.1 logs the
+// items of its queues while they are changed, which the race detector finds.
+const mostVerbose = zapcore.Level(-4)
+
 // A Harness is a control plane, a simulator and a provider.
 type Harness struct {
 	// Kube reads and writes without a cache.
@@ -112,7 +116,7 @@ func (h *Harness) Config() *rest.Config { return rest.CopyConfig(h.env.Config) }
 func (h *Harness) StartProvider(with ...func(p *Process)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel, h.done, h.Registry = cancel, make(chan error, 1), prometheus.NewRegistry()
-	zl := zap.New(zap.WriteTo(h.Log), zap.Level(zapcore.Level(-10)))
+	zl := zap.New(zap.WriteTo(h.Log), zap.Level(mostVerbose))
 	p := &Process{Gate: NewGate(), Options: provider.Options{
 		PollInterval: 2 * time.Second, JanitorGrace: time.Second, Namespace: "default", OrphanInterval: 500 * time.Millisecond, Registry: h.Registry, AllowedBaseURLs: []string{h.URL},
 		Logger: logging.NewLogrLogger(zl), SkipNameValidation: true, UserAgent: "harness",

@@ -11,8 +11,13 @@ import (
 	"strconv"
 	"testing"
 
+	"go.uber.org/zap/zapcore"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/provider-aiven/provider-aiven/test/harness"
 )
@@ -41,6 +46,10 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	// What the libraries log is looked at too, short of client-go's bodies of requests.
+	zl := zap.New(zap.WriteTo(h.Log), zap.Level(zapcore.Level(-5)))
+	ctrl.SetLogger(zl)
+	klog.SetLogger(zl)
 	h.StartProvider()
 	code := m.Run()
 	if leaks := scan(); len(leaks) > 0 {
@@ -58,7 +67,8 @@ func run(m *testing.M) int {
 }
 
 // scan looks for credentials in everything that the provider writes for people
-// to read: its log, its metrics, and all objects but Secrets, events among them.
+// to read: its log, its metrics, all objects that it may write but Secrets, events
+// among them, and the metadata of Secrets.
 func scan() []string {
 	texts := map[string]string{"the log": h.Log.String()}
 	if mfs, err := h.Registry.Gather(); err == nil {
@@ -68,12 +78,15 @@ func scan() []string {
 	}
 	for _, k := range []schema.GroupVersionKind{
 		{Version: "v1", Kind: "Event"},
+		{Version: "v1", Kind: "ConfigMap"},
+		{Group: "coordination.k8s.io", Version: "v1", Kind: "Lease"},
 		{Group: "aiven.nais.io", Version: "v1", Kind: "AivenApplication"},
 		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "KafkaServiceUser"},
 		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "OpenSearchServiceUser"},
 		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ValkeyServiceUser"},
 		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ClusterProviderConfig"},
 		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ProviderConfig"},
+		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ProviderConfigUsage"},
 	} {
 		l := &unstructured.UnstructuredList{}
 		l.SetGroupVersionKind(k)
@@ -86,5 +99,15 @@ func scan() []string {
 		}
 		texts[k.Kind] = string(b)
 	}
+	secrets := &metav1.PartialObjectMetadataList{}
+	secrets.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "SecretList"})
+	if err := h.Kube.List(context.Background(), secrets); err != nil {
+		return []string{"cannot list the metadata of Secrets: " + err.Error()}
+	}
+	b, err := json.Marshal(secrets)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	texts["the metadata of Secrets"] = string(b)
 	return h.Scan(texts)
 }

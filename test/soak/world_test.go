@@ -154,7 +154,7 @@ func (w *world) namespace(prefix string) string {
 // start starts a provider.
 func (w *world) start() {
 	w.gate = harness.NewGate()
-	zl := zap.New(zap.WriteTo(h.Log), zap.Level(zapcore.Level(-10)))
+	zl := zap.New(zap.WriteTo(h.Log), zap.Level(zapcore.Level(-4)))
 	h.StartProvider(func(p *harness.Process) {
 		p.Clock, p.Gate = clock, w.gate
 		p.JanitorGrace = grace

@@ -5,17 +5,14 @@ package application
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
-	"github.com/pkg/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
-	"github.com/provider-aiven/provider-aiven/internal/namesakes"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/username"
 )
@@ -26,53 +23,12 @@ type Names interface {
 	Check(ctx context.Context, owner types.NamespacedName, pattern string) error
 }
 
-// claims are who of this process's applications asked for a pattern of usernames
-// first. Of two that are made in the same moment neither may have been seen to have
-// users when the other asks. Safe for concurrent use.
-type claims struct {
-	names Names
-
-	mu sync.Mutex
-	by map[string]types.NamespacedName
-}
-
-func newClaims(n Names) *claims {
-	return &claims{names: n, by: make(map[string]types.NamespacedName)}
-}
-
-// check fails unless the usernames of an application are its own. It holds them then
-// until it is released.
-func (c *claims) check(ctx context.Context, app *v1.AivenApplication) error {
-	owner := client.ObjectKeyFromObject(app)
-	pattern := username.Prefix(owner.Namespace, owner.Name)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if h, ok := c.by[pattern]; ok && h != owner {
-		return errors.Wrapf(namesakes.ErrConflict, "cannot use the usernames %s*", pattern)
-	}
-	if err := c.names.Check(ctx, owner, pattern); err != nil {
-		return err //nolint:wrapcheck // It says what cannot be used.
-	}
-	c.by[pattern] = owner
-	return nil
-}
-
-// release gives up what an application held that is gone. Its users hold the
-// pattern as long as there are any.
-func (c *claims) release(owner types.NamespacedName) {
-	pattern := username.Prefix(owner.Namespace, owner.Name)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.by[pattern] == owner {
-		delete(c.by, pattern)
-	}
-}
-
 // allow fails when something is asked for that the application may not have, or
 // that there is no room for. What it has stays as it is.
 func (r *Reconciler) allow(ctx context.Context, l *life) error {
-	if err := r.names.check(ctx, l.app); err != nil {
-		return err
+	owner := client.ObjectKeyFromObject(l.app)
+	if err := r.names.Check(ctx, owner, username.Prefix(owner.Namespace, owner.Name)); err != nil {
+		return err //nolint:wrapcheck // It says whose they are.
 	}
 	for _, s := range l.sections {
 		u := providerconfig.Use{

@@ -11,7 +11,6 @@ import (
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pkg/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -50,41 +49,6 @@ type simulated struct {
 
 func (s simulated) Connect(context.Context, providerconfig.Access) (*aiven.Client, error) {
 	return s.client, nil
-}
-
-func TestClaims(t *testing.T) {
-	// Names of one pattern, which anybody can find.
-	first := &v1.AivenApplication{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "forged-00000000000000000000000db326a01"}}
-	second := &v1.AivenApplication{ObjectMeta: metav1.ObjectMeta{Namespace: "team-shop", Name: "forged-00000000000000000000000ef82ad7f"}}
-	other := &v1.AivenApplication{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "other"}}
-	var refused types.NamespacedName
-	c := newClaims(namesFn(func(owner types.NamespacedName, _ string) error {
-		if owner == refused {
-			return namesakes.ErrConflict
-		}
-		return nil
-	}))
-	check := func(reason string, app *v1.AivenApplication, want error) {
-		t.Helper()
-		if diff := cmp.Diff(want, c.check(t.Context(), app), cmpopts.EquateErrors()); diff != "" {
-			t.Errorf("%s: -want error, +got error:\n%s", reason, diff)
-		}
-	}
-	key := func(app *v1.AivenApplication) types.NamespacedName {
-		return types.NamespacedName{Namespace: app.GetNamespace(), Name: app.GetName()}
-	}
-	refused = key(first)
-	check("who is refused", first, namesakes.ErrConflict)
-	refused = types.NamespacedName{}
-	check("holds nothing", second, nil)
-	check("who asks first has it", first, namesakes.ErrConflict)
-	check("as often as he asks", second, nil)
-	check("others are not concerned", other, nil)
-	c.release(key(first))
-	check("nobody gives up what he does not have", first, namesakes.ErrConflict)
-	c.release(key(second))
-	check("it is free when he is gone", first, nil)
-	check("and then it is taken", second, namesakes.ErrConflict)
 }
 
 func TestAllow(t *testing.T) {
@@ -155,7 +119,7 @@ func TestAllow(t *testing.T) {
 			for _, mg := range tc.existing {
 				l.existing[key(mg)] = mg
 			}
-			r := &Reconciler{configs: simulated{client: client}, grants: tc.grants, names: newClaims(tc.names)}
+			r := &Reconciler{configs: simulated{client: client}, grants: tc.grants, names: tc.names}
 			err := r.allow(t.Context(), l)
 			if (err != nil) != (tc.want != "") {
 				t.Fatalf("%s: want reason %q, got error %v", tc.reason, tc.want, err)

@@ -45,7 +45,7 @@ func explain(err error) (xpv2.ConditionReason, string) {
 		advice string
 	}{
 		{providerconfig.ErrNoConfig, v1.ReasonNoToken, "make a ClusterProviderConfig \"default\" or a ProviderConfig \"default\" in this namespace, or name an existing one in spec.providerConfigRef"},
-		{providerconfig.ErrNoToken, v1.ReasonNoToken, "put a token where the credentials of the configuration point to"},
+		{providerconfig.ErrNoToken, v1.ReasonNoToken, "put a token there"},
 		{grants.ErrRefused, v1.ReasonNotAllowed, "ask the platform team, whose configuration says so"},
 		{namesakes.ErrConflict, v1.ReasonNameConflict, "another application of the cluster, which was there before, has usernames of the same pattern; choose another name"},
 		{providerconfig.ErrInstanceNotReady, v1.ReasonInstanceNotReady, "it goes on by itself when the instance is ready"},

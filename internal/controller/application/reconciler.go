@@ -66,7 +66,7 @@ type Reconciler struct {
 	live      client.Reader
 	configs   Configurations
 	grants    Grants
-	names     *claims
+	names     Names
 	workloads Workloads
 	metrics   Metrics
 	record    event.Recorder
@@ -92,7 +92,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 			r.metrics.Gone(req.Namespace, req.Name)
 			r.written.forget(req.Namespace, req.Name)
 			r.replaced.Delete(req.NamespacedName)
-			r.names.release(req.NamespacedName)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, errors.Wrap(err, "cannot get AivenApplication")

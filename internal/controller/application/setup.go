@@ -76,7 +76,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		now = time.Now
 	}
 	r := &Reconciler{
-		client: mgr.GetClient(), live: mgr.GetAPIReader(), configs: d.Configs, grants: d.Grants, names: newClaims(d.Names), workloads: d.Workloads, metrics: d.Metrics,
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), configs: d.Configs, grants: d.Grants, names: d.Names, workloads: d.Workloads, metrics: d.Metrics,
 		record:           event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName)), //nolint:staticcheck // The runtime has no other yet.
 		log:              o.Logger.WithValues("controller", controllerName),
 		now:              now,

@@ -15,6 +15,9 @@ import (
 // at rest takes two calls. It saves a status that says no more than "soon".
 const rulesPatience = 200 * time.Millisecond
 
+// maxRefusals is how often Aiven is asked to take out rules that it refuses to.
+const maxRefusals = 3
+
 // An AccessState is what is known of what a user may do.
 type AccessState struct {
 	// UpToDate: the user may do what is asked for, or will when Pending ends.
@@ -63,7 +66,11 @@ func (a userAccess[T]) Observe(_ context.Context, _ *aiven.Client, mg T, u obser
 }
 
 func (a userAccess[T]) Ensure(ctx context.Context, c *aiven.Client, mg T, r aiven.UserRef) error {
-	return c.SetAccessControl(ctx, r, a.control(mg)) //nolint:wrapcheck // The caller does.
+	want := a.control(mg)
+	if want.IsZero() {
+		return nil
+	}
+	return c.SetAccessControl(ctx, r, want) //nolint:wrapcheck // The caller does.
 }
 
 func (userAccess[T]) Revoke(context.Context, *aiven.Client, T, aiven.UserRef) error { return nil }
@@ -136,10 +143,14 @@ func (a ruleAccess[T]) Revoked(ctx context.Context, c *aiven.Client, mg T, r aiv
 	if err != nil {
 		return false, errors.Wrap(err, "cannot get access rules")
 	}
-	if errors.Is(s.Err, aiven.ErrACLUnmanageable) || errors.Is(s.Err, aiven.ErrInvalid) {
+	switch {
+	case errors.Is(s.Err, aiven.ErrACLUnmanageable), errors.Is(s.Err, aiven.ErrInvalid) && s.Refusals >= maxRefusals:
 		// Aiven will not take the row out, however often it is asked. It names a
 		// user that does not exist.
 		return true, nil
+	case errors.Is(s.Err, aiven.ErrInvalid), errors.Is(s.Err, aiven.ErrServiceNotFound):
+		c.SubmitRules(ctx, r, nil)
+		return false, nil
 	}
 	return s.Known && !s.Pending && len(s.Rules) == 0, nil
 }

@@ -27,7 +27,7 @@ type explanation struct {
 // explanations are tried in order. What is not among them is SyncFailed.
 var explanations = []explanation{
 	{providerconfig.ErrNoConfig, v1.ReasonNoToken, "There is no configuration of that name. Make a ClusterProviderConfig \"default\", or name an existing configuration in providerConfigRef."},
-	{providerconfig.ErrNoToken, v1.ReasonNoToken, "The configuration has no Aiven token. Put one where its credentials point to."},
+	{providerconfig.ErrNoToken, v1.ReasonNoToken, "There is no Aiven token. The condition Synced says where one is expected: put it there."},
 	{grants.ErrRefused, v1.ReasonNotAllowed, "The configuration does not grant this. The condition Synced names the rule; ask the platform team."},
 	{namesakes.ErrConflict, v1.ReasonNameConflict, "The usernames would have the same pattern as those of another application of the cluster, which was there before. Choose another name."},
 	{providerconfig.ErrInstanceNotReady, v1.ReasonInstanceNotReady, "The configuration requires an object of aiven.io for service %[2]s in this namespace that is RUNNING. The condition Synced says what is missing."},

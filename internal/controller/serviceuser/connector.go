@@ -101,6 +101,9 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 		connect = c.clients.ConnectForDeletion
 	}
 	cl, err := connect(ctx, access)
+	if err != nil && meta.WasDeleted(mg) && !earned(mg) && (errors.Is(err, providerconfig.ErrNoToken) || errors.Is(err, providerconfig.ErrNoConfig)) {
+		return nothing[T]{}, nil
+	}
 	if err != nil {
 		mg.SetConditions(notReady(mg, err))
 		return nil, err //nolint:wrapcheck // It says what cannot be got, and the reconciler that connecting failed.

@@ -71,6 +71,10 @@ func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObserv
 // or when it may be too old to tell whether a user that is being deleted exists.
 func (e *external[T]) service(ctx context.Context, mg T, ref aiven.UserRef) (*aiven.Service, error) {
 	s, err := e.aiven.Service(ctx, ref.ServiceRef)
+	if meta.WasDeleted(mg) && errors.Is(err, aiven.ErrServiceNotFound) {
+		// The user would be given up for gone: that is not believed of one answer.
+		s, err = e.aiven.Refresh(ctx, ref.ServiceRef)
+	}
 	if err != nil {
 		return nil, err //nolint:wrapcheck // The caller does.
 	}
@@ -179,7 +183,8 @@ func (e *external[T]) shared(ctx context.Context, mg T, u aiven.User) (bool, err
 	}
 	for _, other := range l.GetItems() {
 		o, ok := other.(T)
-		if ok && o.GetUID() != mg.GetUID() && !meta.WasDeleted(o) && e.owns(o) {
+		// Only what was seen to have the user has it: anybody can name it.
+		if ok && o.GetUID() != mg.GetUID() && !meta.WasDeleted(o) && o.GetServiceUserObservation().Username == u.Username {
 			return true, nil
 		}
 	}
@@ -348,38 +353,6 @@ func (e *external[T]) unobserved(mg T, err error, doing string) error {
 func userRef(mg ServiceUser) aiven.UserRef {
 	p := mg.GetServiceUserParameters()
 	return aiven.UserRef{ServiceRef: aiven.ServiceRef{Project: p.Project, Service: p.ServiceName}, Username: meta.GetExternalName(mg)}
-}
-
-func observation(s *aiven.Service, u aiven.User) v1alpha1.ServiceUserObservation {
-	o := v1alpha1.ServiceUserObservation{Username: u.Username, Type: u.Type, ServiceState: s.State}
-	if !u.CertificateNotAfter.IsZero() {
-		t := metav1.NewTime(u.CertificateNotAfter)
-		o.CertificateNotAfter = &t
-	}
-	return o
-}
-
-// observed returns the observation that follows another. A certificate that
-// ends later than the one before was renewed by Aiven, and the one before works until its
-// end. Aiven: it does not tell when that is through this client.
-func observed(was v1alpha1.ServiceUserObservation, s *aiven.Service, u aiven.User) v1alpha1.ServiceUserObservation {
-	o := observation(s, u)
-	if was.Username != o.Username || was.CertificateNotAfter == nil || o.CertificateNotAfter == nil {
-		return o
-	}
-	o.ExpiringCertificateNotAfter = was.ExpiringCertificateNotAfter
-	if was.CertificateNotAfter.Time.Before(o.CertificateNotAfter.Truncate(time.Second)) {
-		o.ExpiringCertificateNotAfter = was.CertificateNotAfter
-	}
-	return o
-}
-
-// acknowledges tells whether Aiven should be told that nothing uses the renewed
-// certificate's predecessor any more.
-func acknowledges(mg ServiceUser) bool {
-	o := mg.GetServiceUserObservation()
-	return o.ExpiringCertificateNotAfter != nil && o.CertificateNotAfter != nil &&
-		mg.GetAnnotations()[v1.AnnotationAcknowledge] == o.CertificateNotAfter.UTC().Format(time.RFC3339)
 }
 
 // pending tells whether somebody recorded that the user was about to be created.

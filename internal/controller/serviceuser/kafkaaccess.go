@@ -61,13 +61,13 @@ func (a kafkaAccess) Ensure(ctx context.Context, c *aiven.Client, mg *v1alpha1.K
 		}
 	}
 	for i, k := range missing {
-		k, err := c.AddKafkaEntry(ctx, r.ServiceRef, k)
+		k, added, err := c.AddKafkaEntry(ctx, r.ServiceRef, k)
 		if err != nil {
 			e.refused(missing[i:], err)
 			mg.Status.AtProvider.Grants = grantsOf(e.ours)
 			return errors.Wrap(err, "cannot add ACL entry")
 		}
-		e.wrote(k)
+		e.wrote(k, added)
 		mg.Status.AtProvider.Grants = grantsOf(e.ours)
 	}
 	return a.remove(ctx, c, mg, &e, e.surplus())

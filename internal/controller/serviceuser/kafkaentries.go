@@ -90,12 +90,17 @@ func (e *kafkaEntries) intended(missing []aiven.KafkaEntry) []aiven.KafkaEntry {
 	return out
 }
 
-// wrote takes note of an entry that is there now.
-func (e *kafkaEntries) wrote(k aiven.KafkaEntry) {
+// wrote takes note of an entry that is there now. One that somebody else wrote in
+// the meantime is his; if that was another managed resource of ours, its record says so.
+func (e *kafkaEntries) wrote(k aiven.KafkaEntry, ours bool) { //nolint:revive // A fact, not a switch.
 	e.have = append(slices.Clone(e.have), k)
-	if i := slices.IndexFunc(e.ours, func(o aiven.KafkaEntry) bool { return o.ID == "" && sameGrant(k)(o) }); i >= 0 {
+	i := slices.IndexFunc(e.ours, func(o aiven.KafkaEntry) bool { return o.ID == "" && sameGrant(k)(o) })
+	switch {
+	case i >= 0 && ours:
 		e.ours = slices.Clone(e.ours)
 		e.ours[i] = k
+	case i >= 0:
+		e.ours = slices.Delete(slices.Clone(e.ours), i, i+1)
 	}
 }
 

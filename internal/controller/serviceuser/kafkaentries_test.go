@@ -124,9 +124,15 @@ func TestKafkaEntriesWritten(t *testing.T) {
 	type list = []aiven.KafkaEntry
 	cases := map[string]struct {
 		reason string
+		theirs bool
 		err    error
 		want   list
 	}{
+		"Theirs": {
+			reason: "Somebody else wrote the first in the meantime.",
+			theirs: true,
+			err:    aiven.ErrForbidden,
+		},
 		"Refused": {
 			reason: "Nothing was written beside the first.",
 			err:    aiven.ErrForbidden,
@@ -143,9 +149,9 @@ func TestKafkaEntriesWritten(t *testing.T) {
 			e := kafkaEntries{want: list{onTopic("", "x"), onTopic("", "y"), onTopic("", "z")}}
 			missing := e.missing()
 			e.intended(missing)
-			e.wrote(onTopic("1", "x"))
+			e.wrote(onTopic("1", "x"), !tc.theirs)
 			e.refused(missing[1:], tc.err)
-			if diff := cmp.Diff(tc.want, e.ours); diff != "" {
+			if diff := cmp.Diff(tc.want, e.ours, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
 			}
 			if diff := cmp.Diff(missing[1:], e.missing()); diff != "" {
