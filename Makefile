@@ -42,7 +42,7 @@ RACE := $(if $(shell command -v $${CC:-cc}),-race,)
 .PHONY: test
 test: ## Run all tests but e2e against a real API server, with the race detector if there is a C compiler.
 	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS)) && \
-		KUBEBUILDER_ASSETS=$$assets go test $(RACE) $(TEST_FLAGS) ./...
+		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -timeout 25m $(TEST_FLAGS) ./...
 
 .PHONY: lint
 lint: ## Run the linters and check the directions of imports.

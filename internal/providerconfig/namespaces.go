@@ -83,7 +83,7 @@ func labelsOf(ctx context.Context, r client.Reader, name string) (map[string]str
 	return o.GetLabels(), errors.Wrapf(err, "cannot get namespace %s", name)
 }
 
-// Names returns the names of all namespaces.
+// Names returns the names of all namespaces. The list must not be changed.
 func (n *Namespaces) Names(ctx context.Context) ([]string, error) {
 	if n.cached == nil {
 		return n.chosen, nil

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,9 +43,9 @@ const Patience = 2 * time.Minute
 
 const interval = 25 * time.Millisecond
 
-// mostVerbose is the level of the log. At the next one controller-runtime v0.23.1 logs the
+// MostVerbose is the level of the log. At the next one controller-runtime v0.23.1 logs the
 // items of its queues while they are changed, which the race detector finds.
-const mostVerbose = zapcore.Level(-4)
+const MostVerbose = zapcore.Level(-4)
 
 // A Harness is a control plane, a simulator and a provider.
 type Harness struct {
@@ -116,7 +117,7 @@ func (h *Harness) Config() *rest.Config { return rest.CopyConfig(h.env.Config) }
 func (h *Harness) StartProvider(with ...func(p *Process)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel, h.done, h.Registry = cancel, make(chan error, 1), prometheus.NewRegistry()
-	zl := zap.New(zap.WriteTo(h.Log), zap.Level(mostVerbose))
+	zl := zap.New(zap.WriteTo(h.Log), zap.Level(MostVerbose))
 	p := &Process{Gate: NewGate(), Options: provider.Options{
 		PollInterval: 2 * time.Second, JanitorGrace: time.Second, Namespace: "default", OrphanInterval: 500 * time.Millisecond, Registry: h.Registry, AllowedBaseURLs: []string{h.URL},
 		Logger: logging.NewLogrLogger(zl), SkipNameValidation: true, UserAgent: "harness",
@@ -242,18 +243,32 @@ func (h *Harness) Namespace(t *testing.T, prefix string) string {
 	return ns.GetName()
 }
 
+// shortest is the length from which a credential is looked for. No password of
+// the simulator has fewer characters.
+const shortest = 8
+
 // Scan returns where any credential that the simulator ever issued stands in
-// the texts, which are named by their keys.
+// the texts, which are named by their keys. It goes through each text once, however many
+// credentials there are.
 func (h *Harness) Scan(texts map[string]string) []string {
-	var found []string
+	byStart := make(map[string][]string)
 	for _, secret := range h.Sim.Issued() {
-		for name, text := range texts {
-			if len(secret) > 3 && strings.Contains(text, secret) {
-				found = append(found, fmt.Sprintf("%s holds a credential of %d characters", name, len(secret)))
+		if len(secret) >= shortest {
+			byStart[secret[:shortest]] = append(byStart[secret[:shortest]], secret)
+		}
+	}
+	var found []string
+	for name, text := range texts {
+		for i := 0; i+shortest <= len(text); i++ {
+			for _, secret := range byStart[text[i:i+shortest]] {
+				if strings.HasPrefix(text[i:], secret) {
+					found = append(found, fmt.Sprintf("%s holds a credential of %d characters", name, len(secret)))
+				}
 			}
 		}
 	}
-	return found
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 func crdDir() (string, error) {

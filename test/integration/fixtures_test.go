@@ -40,6 +40,7 @@ type tenant struct {
 func newTenant(t *testing.T, prefix string) tenant {
 	t.Helper()
 	ns := h.Namespace(t, prefix)
+	t.Cleanup(func() { cleanUp(t, ns) })
 	te := tenant{t: t, namespace: ns, project: "project-" + ns, config: ns, token: harness.Token + "-" + ns}
 	h.Sim.AddToken(aivensim.Token{Token: te.token, Permissions: "admin"})
 	h.Sim.AddProject(te.project)

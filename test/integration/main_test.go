@@ -11,14 +11,16 @@ import (
 	"strconv"
 	"testing"
 
-	"go.uber.org/zap/zapcore"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/test/harness"
 )
 
@@ -47,7 +49,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	// What the libraries log is looked at too, short of client-go's bodies of requests.
-	zl := zap.New(zap.WriteTo(h.Log), zap.Level(zapcore.Level(-5)))
+	zl := zap.New(zap.WriteTo(h.Log), zap.Level(harness.MostVerbose))
 	ctrl.SetLogger(zl)
 	klog.SetLogger(zl)
 	h.StartProvider()
@@ -66,48 +68,71 @@ func run(m *testing.M) int {
 	return code
 }
 
+// readable are the kinds that the provider may write, but Secrets.
+var readable = []schema.GroupVersionKind{
+	{Version: "v1", Kind: "Event"},
+	{Version: "v1", Kind: "ConfigMap"},
+	{Group: "coordination.k8s.io", Version: "v1", Kind: "Lease"},
+	{Group: "aiven.nais.io", Version: "v1", Kind: "AivenApplication"},
+	{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "KafkaServiceUser"},
+	{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "OpenSearchServiceUser"},
+	{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ValkeyServiceUser"},
+	{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ProviderConfigUsage"},
+	{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ProviderConfig"},
+	{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ClusterProviderConfig"},
+}
+
 // scan looks for credentials in everything that the provider writes for people
 // to read: its log, its metrics, all objects that it may write but Secrets, events
 // among them, and the metadata of Secrets.
 func scan() []string {
-	texts := map[string]string{"the log": h.Log.String()}
+	texts := objects(metav1.NamespaceAll)
+	texts["the log"] = h.Log.String()
 	if mfs, err := h.Registry.Gather(); err == nil {
 		for _, mf := range mfs {
 			texts["the metrics"] += mf.String()
 		}
 	}
-	for _, k := range []schema.GroupVersionKind{
-		{Version: "v1", Kind: "Event"},
-		{Version: "v1", Kind: "ConfigMap"},
-		{Group: "coordination.k8s.io", Version: "v1", Kind: "Lease"},
-		{Group: "aiven.nais.io", Version: "v1", Kind: "AivenApplication"},
-		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "KafkaServiceUser"},
-		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "OpenSearchServiceUser"},
-		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ValkeyServiceUser"},
-		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ClusterProviderConfig"},
-		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ProviderConfig"},
-		{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ProviderConfigUsage"},
-	} {
+	return h.Scan(texts)
+}
+
+// objects returns all objects of a namespace as texts, by kind.
+func objects(namespace string) map[string]string {
+	texts := make(map[string]string)
+	list := func(name string, l client.ObjectList) {
+		err := h.Kube.List(context.Background(), l, client.InNamespace(namespace))
+		b, failure := json.Marshal(l)
+		if err != nil || failure != nil {
+			panic(fmt.Sprintf("cannot list %s: %v, %v", name, err, failure))
+		}
+		texts[name] = string(b)
+	}
+	for _, k := range readable {
+		if k.Kind == "ClusterProviderConfig" && namespace != metav1.NamespaceAll {
+			continue
+		}
 		l := &unstructured.UnstructuredList{}
 		l.SetGroupVersionKind(k)
-		if err := h.Kube.List(context.Background(), l); err != nil {
-			return []string{"cannot list " + k.Kind + ": " + err.Error()}
-		}
-		b, err := json.Marshal(l)
-		if err != nil {
-			return []string{err.Error()}
-		}
-		texts[k.Kind] = string(b)
+		list(k.Kind, l)
 	}
 	secrets := &metav1.PartialObjectMetadataList{}
 	secrets.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "SecretList"})
-	if err := h.Kube.List(context.Background(), secrets); err != nil {
-		return []string{"cannot list the metadata of Secrets: " + err.Error()}
+	list("the metadata of Secrets", secrets)
+	return texts
+}
+
+// cleanUp looks for credentials in what a test left, and has it deleted: hundreds of
+// users that are polled would slow down the tests that follow.
+func cleanUp(t *testing.T, namespace string) {
+	t.Helper()
+	if found := h.Scan(objects(namespace)); len(found) > 0 {
+		t.Errorf("credentials were found where none may be: %v", found)
 	}
-	b, err := json.Marshal(secrets)
-	if err != nil {
-		return []string{err.Error()}
+	for _, o := range []client.Object{
+		&v1.AivenApplication{}, &v1alpha1.KafkaServiceUser{}, &v1alpha1.OpenSearchServiceUser{}, &v1alpha1.ValkeyServiceUser{},
+	} {
+		if err := h.Kube.DeleteAllOf(context.Background(), o, client.InNamespace(namespace)); err != nil {
+			t.Errorf("cannot delete what is left: %v", err)
+		}
 	}
-	texts["the metadata of Secrets"] = string(b)
-	return h.Scan(texts)
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
-	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -154,7 +153,7 @@ func (w *world) namespace(prefix string) string {
 // start starts a provider.
 func (w *world) start() {
 	w.gate = harness.NewGate()
-	zl := zap.New(zap.WriteTo(h.Log), zap.Level(zapcore.Level(-4)))
+	zl := zap.New(zap.WriteTo(h.Log), zap.Level(harness.MostVerbose))
 	h.StartProvider(func(p *harness.Process) {
 		p.Clock, p.Gate = clock, w.gate
 		p.JanitorGrace = grace
