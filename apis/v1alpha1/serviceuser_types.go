@@ -43,6 +43,12 @@ type ServiceUserObservation struct {
 	// +optional
 	Username string `json:"username,omitempty"`
 
+	// Via is with whose token the user was last seen: that of a configuration, or
+	// one that the managed resource brought in a Secret. What was seen with one
+	// token is no proof for another.
+	// +optional
+	Via string `json:"via,omitempty"`
+
 	// Type of the user at Aiven: "normal", or "primary" for a built-in one.
 	// +optional
 	Type string `json:"type,omitempty"`

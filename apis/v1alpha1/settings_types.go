@@ -34,9 +34,9 @@ type ServiceSettings struct {
 	// +kubebuilder:default={}
 	InstanceNames InstanceNames `json:"instanceNames,omitempty"`
 
-	// RateLimit of the calls made with this configuration's token.
-	// Configurations with the same token, base URL and limit share one client and
-	// so one limit.
+	// RateLimit of the calls made with this configuration's token. Whoever uses the
+	// same token and base URL shares one client, and so one limit: the strictest of those
+	// that ClusterProviderConfigs state, or if there is none, of all.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 

@@ -195,7 +195,7 @@ func (q *queue) add(t *ticket, now time.Time, patience time.Duration) *waiter {
 	q.came++
 	t.waiter = w
 	heap.Push(&q.line, w)
-	if t.urgency.Class <= ClassBackground {
+	if t.urgency.Class < ClassEdit {
 		heap.Push(&q.aging, w)
 	}
 	return w

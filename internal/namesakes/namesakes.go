@@ -14,6 +14,7 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,6 +23,7 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/username"
 )
 
@@ -170,8 +172,9 @@ func (f *Finder) find(ctx context.Context, pattern string) ([]Namesake, error) {
 }
 
 type serviceUser interface {
-	resource.Managed
+	resource.ModernManaged
 
+	GetAuthSecretRef() *xpv2.LocalSecretKeySelector
 	GetServiceUserObservation() v1alpha1.ServiceUserObservation
 }
 
@@ -194,6 +197,6 @@ func join(known map[types.NamespacedName]Namesake, mg serviceUser) {
 	if !ok {
 		n = Namesake{NamespacedName: owner, Since: mg.GetCreationTimestamp().Time}
 	}
-	n.HasUsers = n.HasUsers || mg.GetServiceUserObservation().Username == meta.GetExternalName(mg)
+	n.HasUsers = n.HasUsers || providerconfig.HasUser(mg)
 	known[owner] = n
 }

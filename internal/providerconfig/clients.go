@@ -123,9 +123,13 @@ func (c *Clients) tokenChanged(k Key) {
 // strictest returns the limits of a client. The caller holds the lock.
 func (c *Clients) strictest(k Key) aiven.Limits {
 	out := aiven.Limits{RequestsPerSecond: -1}
-	for _, u := range c.uses {
-		if u.key != k {
-			continue
+	central := false
+	for a, u := range c.uses {
+		central = central || u.key == k && a.isCentral()
+	}
+	for a, u := range c.uses {
+		if u.key != k || central && !a.isCentral() {
+			continue // A tenant who has the central token does not slow down all others.
 		}
 		l := u.limits
 		if l.RequestsPerSecond > 0 && (out.RequestsPerSecond < 0 || l.RequestsPerSecond < out.RequestsPerSecond) {

@@ -92,6 +92,16 @@ func (g *Grants) Allow(ctx context.Context, a Access, u Use) (int, error) {
 	return atMost, nil
 }
 
+// Imports tells whether users may be imported that exist already: with a token of
+// one's own, and where the configuration says so.
+func (g *Grants) Imports(ctx context.Context, a Access) (bool, error) {
+	if a.IsOwn() || a.Config.Kind == v1alpha1.ProviderConfigKind {
+		return true, nil
+	}
+	s, err := g.Resolver.Settings(ctx, a.Config)
+	return s.Usernames == v1alpha1.UsernamesAny, err
+}
+
 func (g *Grants) check(ctx context.Context, a Access, s Settings, u Use) error {
 	r := grants.Rules{
 		Config: s.Ref.String(), Cluster: s.Ref.Kind != v1alpha1.ProviderConfigKind,

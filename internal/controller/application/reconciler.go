@@ -159,9 +159,7 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 		return failure(err)
 	}
 	if err := r.allow(ctx, l); err != nil {
-		o := failure(err)
-		o.quota = quotaCondition(l, o)
-		return o
+		return r.refused(ctx, l, err)
 	}
 	if err := r.look(ctx, l); err != nil {
 		return failure(err)
@@ -184,6 +182,25 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 	o.again = o.again || again
 	o.finish(l, r.now())
 	o.quota = quotaCondition(l, o)
+	return o
+}
+
+// refused is the outcome when something is asked for that the application may not
+// have. What it has is kept right, and what was replaced goes when it may; nothing is made.
+func (r *Reconciler) refused(ctx context.Context, l *life, refusal error) outcome {
+	o := failure(refusal)
+	o.quota = quotaCondition(l, o)
+	if err := r.look(ctx, l); err != nil {
+		return o
+	}
+	if old := l.published(nil); len(old) > 0 && l.revoking() == "" {
+		if p := r.publishAll(ctx, l, old); p.err == nil {
+			o.published = p.published
+		}
+	}
+	if _, err := r.retire(ctx, l, revision.Decision{}, l.credentials().Previous.DeepCopy()); err != nil {
+		r.log.Info("Cannot delete users that were replaced", "namespace", l.app.GetNamespace(), "name", l.app.GetName(), "error", err)
+	}
 	return o
 }
 

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
@@ -66,7 +67,7 @@ func (k *keeper) Reconcile(ctx context.Context, req reconcile.Request) (reconcil
 	}
 	if needed > 0 {
 		err = k.keep(ctx, n, needed)
-	} else if err = k.release(ctx, n); err == nil && len(configs) == 0 {
+	} else if err = k.release(ctx, n); err == nil && len(configs) == 0 && !k.brought(ctx, n) {
 		k.secrets.Forget(n)
 	}
 	switch {
@@ -86,6 +87,18 @@ func (k *keeper) Reconcile(ctx context.Context, req reconcile.Request) (reconcil
 func (k *keeper) configsWith(ctx context.Context, n types.NamespacedName) ([]providerconfig.Ref, error) {
 	refs, err := providerconfig.ConfigsWith(ctx, k.cache, func(l providerconfig.Location) bool { return l.Secret.Secret() == n })
 	return refs, errors.Wrapf(err, "cannot find out who uses Secret %s", n)
+}
+
+// brought tells whether an application brings the token, which has no managed
+// resources yet.
+func (k *keeper) brought(ctx context.Context, n types.NamespacedName) bool {
+	l := &v1.AivenApplicationList{}
+	if err := k.cache.List(ctx, l, client.InNamespace(n.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return true // Not to watch a token that is needed is worse.
+	}
+	return slices.ContainsFunc(l.Items, func(a v1.AivenApplication) bool {
+		return a.Spec.AuthSecretRef != nil && a.Spec.AuthSecretRef.Name == n.Name
+	})
 }
 
 // needed returns how many managed resources need the token in a Secret: those that

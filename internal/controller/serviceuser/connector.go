@@ -21,7 +21,6 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
-	"github.com/provider-aiven/provider-aiven/internal/grants"
 	"github.com/provider-aiven/provider-aiven/internal/namesakes"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/username"
@@ -38,6 +37,8 @@ type Grants interface {
 	// Allow returns how many users the service may have with the new one, 0 for
 	// any number, or why the user is refused.
 	Allow(ctx context.Context, a providerconfig.Access, u providerconfig.Use) (atMost int, err error)
+	// Imports tells whether users may be imported that exist already.
+	Imports(ctx context.Context, a providerconfig.Access) (bool, error)
 }
 
 // Names know whose usernames are.
@@ -83,14 +84,22 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 		return nil, errors.New("cannot connect: spec.providerConfigRef is not set")
 	}
 	access := providerconfig.AccessOf(mg)
-	atMost, err := c.allowed(ctx, mg, access)
-	switch {
-	case err == nil, meta.WasDeleted(mg) && earned(mg):
-	case meta.WasDeleted(mg) && refused(err):
-		return nothing[T]{}, nil
-	default:
-		mg.SetConditions(notReady(mg, err))
-		return nil, err
+	var atMost int
+	var imports bool
+	if meta.WasDeleted(mg) {
+		if !earned(mg) && !c.attempts.unsettled(mg) {
+			return nothing[T]{}, nil
+		}
+		imports = providerconfig.HasUser(mg)
+	} else {
+		var err error
+		if atMost, err = c.allowed(ctx, mg, access); err == nil {
+			imports, err = c.grants.Imports(ctx, access)
+		}
+		if err != nil {
+			mg.SetConditions(notReady(mg, err))
+			return nil, err
+		}
 	}
 	if err := c.track(ctx, mg); err != nil {
 		mg.SetConditions(notReady(mg, err))
@@ -101,15 +110,13 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 		connect = c.clients.ConnectForDeletion
 	}
 	cl, err := connect(ctx, access)
-	if err != nil && meta.WasDeleted(mg) && !earned(mg) && (errors.Is(err, providerconfig.ErrNoToken) || errors.Is(err, providerconfig.ErrNoConfig)) {
-		return nothing[T]{}, nil
-	}
 	if err != nil {
 		mg.SetConditions(notReady(mg, err))
 		return nil, err //nolint:wrapcheck // It says what cannot be got, and the reconciler that connecting failed.
 	}
 	return &external[T]{
 		kind: c.kind, access: c.access, aiven: cl, cache: c.cache, marks: c.marks, refusals: c.refusals, attempts: c.attempts, atMost: atMost,
+		via: access.String(), imports: imports,
 	}, nil
 }
 
@@ -120,10 +127,14 @@ func (c *connector[T]) allowed(ctx context.Context, mg T, a providerconfig.Acces
 	use := providerconfig.Use{
 		Namespace: mg.GetNamespace(), Type: c.kind.ServiceType, Project: p.Project, Service: p.ServiceName,
 		Application: v1.ApplicationOf(mg), Resource: mg.GetName(), Username: meta.GetExternalName(mg),
-		Exists: mg.GetServiceUserObservation().Username == meta.GetExternalName(mg), Rotates: rotates(mg),
+		Exists: providerconfig.HasUser(mg),
 	}
 	if c.kind.Resources != nil {
 		use.Topics, use.Subjects = c.kind.Resources(mg)
+	}
+	var err error
+	if use.Rotates, err = c.replaces(ctx, mg); err != nil {
+		return 0, err
 	}
 	atMost, err := c.grants.Allow(ctx, a, use)
 	if err != nil {
@@ -132,11 +143,24 @@ func (c *connector[T]) allowed(ctx context.Context, mg T, a providerconfig.Acces
 	return atMost, c.names.Check(ctx, namesakes.OwnerOf(mg), username.PrefixOf(use.Username)) //nolint:wrapcheck // As above.
 }
 
-// refused tells whether an error says that the user was never the managed
-// resource's, rather than that this is not known now.
-func refused(err error) bool {
-	return errors.Is(err, grants.ErrRefused) || errors.Is(err, namesakes.ErrConflict) ||
-		errors.Is(err, providerconfig.ErrInstanceNotReady) || errors.Is(err, providerconfig.ErrNoConfig)
+// replaces tells whether the user is to replace another one of the same
+// application on the same service, which is there: only that may use the room for rotations.
+func (c *connector[T]) replaces(ctx context.Context, mg T) (bool, error) {
+	pattern := username.PrefixOf(meta.GetExternalName(mg))
+	if !rotates(mg) || pattern == "" {
+		return false, nil
+	}
+	l := c.kind.NewList()
+	if err := c.cache.List(ctx, l, client.InNamespace(mg.GetNamespace()), client.MatchingFields{namesakes.IndexField: pattern}); err != nil {
+		return false, errors.Wrap(err, "cannot list managed resources of the application")
+	}
+	for _, o := range l.GetItems() {
+		other, ok := o.(T)
+		if ok && other.GetUID() != mg.GetUID() && userRef(other).ServiceRef == userRef(mg).ServiceRef && providerconfig.HasUser(other) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // rotates tells whether the user replaces another one of an application.
@@ -145,13 +169,12 @@ func rotates(mg metav1.Object) bool {
 	return err == nil && n > 1
 }
 
-// earned tells whether a user that is not granted, or not any more, is the managed
-// resource's to delete: it was seen to have it, or it recorded that it was about to
-// create one of a name that nobody else has.
+// earned tells whether a user is the managed resource's to delete, whatever is
+// granted now: it was seen to have it, or it recorded that it was about to create one of
+// a name that is made up for it.
 func earned(mg ServiceUser) bool {
 	name, owner := meta.GetExternalName(mg), namesakes.OwnerOf(mg)
-	return mg.GetServiceUserObservation().Username == name && name != "" ||
-		pending(mg) && username.PrefixOf(name) == username.Prefix(owner.Namespace, owner.Name)
+	return providerconfig.HasUser(mg) || pending(mg) && username.PrefixOf(name) == username.Prefix(owner.Namespace, owner.Name)
 }
 
 // track records the use of the configuration. What is being deleted needs no new

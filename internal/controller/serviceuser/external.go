@@ -18,6 +18,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
 // incompleteAge is how old a snapshot may be while it lacks credentials of a
@@ -41,6 +42,10 @@ type external[T ServiceUser] struct {
 	attempts *attempts
 	// atMost is how many users the service may have with a new one. 0: any number.
 	atMost int
+	// via is with whose token Aiven is asked, and imports whether users may be
+	// imported with it that exist already.
+	via     string
+	imports bool
 
 	// ours is whether a user of the managed resource's name would be its own.
 	// Known after Observe.
@@ -60,6 +65,12 @@ func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObserv
 	u, found := s.User(ref.Username)
 	if !found {
 		return e.absent(ctx, mg, s)
+	}
+	if s.Type != e.kind.ServiceType && meta.WasDeleted(mg) {
+		return managed.ExternalObservation{}, nil // A user of another kind of service is not ours.
+	}
+	if s.Type != e.kind.ServiceType {
+		return managed.ExternalObservation{}, e.unobserved(mg, e.wrongType(s), "cannot use service")
 	}
 	if !e.ours {
 		return managed.ExternalObservation{}, e.refuse(ctx, mg)
@@ -102,8 +113,7 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 		return e.deleted(ctx, mg)
 	}
 	if s.Type != e.kind.ServiceType {
-		err := errors.Wrapf(aiven.ErrInvalid, "service %s of project %s is of type %s, not %s", s.Ref.Service, s.Ref.Project, s.Type, e.kind.ServiceType)
-		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot use service")
+		return managed.ExternalObservation{}, e.unobserved(mg, e.wrongType(s), "cannot use service")
 	}
 	if !s.Operational() {
 		err := errors.Wrapf(aiven.ErrServiceNotRunning, "service %s of project %s is in state %s", s.Ref.Service, s.Ref.Project, s.State)
@@ -118,6 +128,16 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 	}
 	mg.SetServiceUserObservation(v1alpha1.ServiceUserObservation{ServiceState: s.State})
 	return managed.ExternalObservation{}, nil
+}
+
+func (e *external[T]) wrongType(s *aiven.Service) error {
+	return errors.Wrapf(aiven.ErrInvalid, "service %s of project %s is of type %s, not %s", s.Ref.Service, s.Ref.Project, s.Type, e.kind.ServiceType)
+}
+
+// saw takes note of a user that was seen.
+func (e *external[T]) saw(mg T, o v1alpha1.ServiceUserObservation) {
+	o.Via = e.via
+	mg.SetServiceUserObservation(o)
 }
 
 // vanished tells whether a user was there and is gone, and somebody else is to
@@ -150,7 +170,7 @@ func (e *external[T]) deleted(ctx context.Context, mg T) (managed.ExternalObserv
 
 // present answers for a user that exists and is ours.
 func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiven.User) (managed.ExternalObservation, error) {
-	mg.SetServiceUserObservation(observed(mg.GetServiceUserObservation(), s, u))
+	e.saw(mg, observed(mg.GetServiceUserObservation(), s, u))
 	if meta.WasDeleted(mg) {
 		shared, err := e.shared(ctx, mg, u)
 		return managed.ExternalObservation{ResourceExists: !shared}, err
@@ -225,7 +245,7 @@ func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreatio
 	if err != nil {
 		return managed.ExternalCreation{}, errors.Wrap(err, "cannot get service")
 	}
-	mg.SetServiceUserObservation(observation(s, u))
+	e.saw(mg, observation(s, u))
 	if initial.IsZero() {
 		if err := e.access.Ensure(ctx, e.aiven, mg, ref); err != nil {
 			e.refusals.record(mg, notReady(mg, err))
@@ -313,10 +333,10 @@ func (e *external[T]) Disconnect(context.Context) error { return nil }
 func (e *external[T]) owns(mg T) bool {
 	switch {
 	case !generated(mg):
-		return true
+		return e.imports || providerconfig.HasUser(mg) || e.attempts.mayHave(mg)
 	case taken(mg), e.attempts.isTaken(mg):
 		return false
-	case mg.GetServiceUserObservation().Username == meta.GetExternalName(mg):
+	case providerconfig.HasUser(mg):
 		return true
 	default:
 		return e.attempts.mayHave(mg)

@@ -96,7 +96,7 @@ func (alone) UpdateCriticalAnnotations(context.Context, client.Object) error { r
 func externalFor[T ServiceUser](p place, k Kind[T]) *external[T] {
 	a := newAttempts()
 	a.since = time.Now().Add(-time.Hour)
-	return &external[T]{kind: k, access: k.NewAccess(alone{}), aiven: p.client, cache: alone{}, marks: alone{}, refusals: &refusals{}, attempts: a}
+	return &external[T]{kind: k, access: k.NewAccess(alone{}), aiven: p.client, cache: alone{}, marks: alone{}, refusals: &refusals{}, attempts: a, imports: true}
 }
 
 // prepare gives a managed resource what the controller would have given it.

@@ -61,6 +61,9 @@ func (a kafkaAccess) Ensure(ctx context.Context, c *aiven.Client, mg *v1alpha1.K
 		}
 	}
 	for i, k := range missing {
+		if err := c.Congested(ctx, r); err != nil {
+			return errors.Wrap(err, "cannot add ACL entry")
+		}
 		k, added, err := c.AddKafkaEntry(ctx, r.ServiceRef, k)
 		if err != nil {
 			e.refused(missing[i:], err)
@@ -79,10 +82,10 @@ func (a kafkaAccess) Revoke(ctx context.Context, c *aiven.Client, mg *v1alpha1.K
 		return nil
 	}
 	e, err := a.entries(ctx, c, mg, r)
-	if err != nil || e.shared {
+	if err != nil {
 		return err
 	}
-	return a.remove(ctx, c, mg, &e, e.present(e.ours))
+	return a.remove(ctx, c, mg, &e, e.unneeded())
 }
 
 // Revoked tells whether none of our entries is left that nothing needs.
@@ -91,7 +94,7 @@ func (a kafkaAccess) Revoked(ctx context.Context, c *aiven.Client, mg *v1alpha1.
 		return true, nil
 	}
 	e, err := a.entries(ctx, c, mg, r)
-	return err == nil && (e.shared || len(e.present(e.ours)) == 0), err
+	return err == nil && len(e.unneeded()) == 0, err
 }
 
 func (kafkaAccess) remove(ctx context.Context, c *aiven.Client, mg *v1alpha1.KafkaServiceUser, e *kafkaEntries, which []aiven.KafkaEntry) error {
@@ -135,7 +138,6 @@ func (a kafkaAccess) entries(ctx context.Context, c *aiven.Client, mg *v1alpha1.
 	for _, o := range others {
 		recorded = append(recorded, recordedEntries(o, pattern)...)
 		if !meta.WasDeleted(o) {
-			e.shared = true
 			e.needed = append(e.needed, wantedEntries(o, pattern)...)
 		}
 	}

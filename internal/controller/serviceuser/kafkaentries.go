@@ -16,9 +16,7 @@ type kafkaEntries struct {
 	// want is asked for, have is there, ours is what of that the provider wrote or
 	// was about to write, the latter without an ID.
 	want, have, ours []aiven.KafkaEntry
-	// shared tells whether other managed resources are there for the same pattern,
-	// which need what is needed.
-	shared bool
+	// needed is what other managed resources ask for, for the same pattern.
 	needed []aiven.KafkaEntry
 }
 
@@ -65,6 +63,11 @@ func (e *kafkaEntries) surplus() []aiven.KafkaEntry {
 		}
 	}
 	return out
+}
+
+// unneeded are those of ours that are there and no other managed resource asks for.
+func (e *kafkaEntries) unneeded() []aiven.KafkaEntry {
+	return slices.DeleteFunc(e.present(e.ours), func(k aiven.KafkaEntry) bool { return slices.ContainsFunc(e.needed, sameGrant(k)) })
 }
 
 // present are those of some that are there.

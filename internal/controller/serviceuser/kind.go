@@ -16,6 +16,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
 // A ServiceUser is what the managed resources of all services have in common.
@@ -76,8 +77,11 @@ func (k Kind[T]) Holder(ctx context.Context, r client.Reader, s aiven.ServiceRef
 	var oldest ServiceUser
 	for _, o := range l.GetItems() {
 		mg, ok := o.(T)
-		if !ok || mg.GetServiceUserObservation().Username == "" {
+		if !ok || !providerconfig.HasUser(mg) {
 			continue
+		}
+		if a := providerconfig.AccessOf(mg); a.IsOwn() || a.Config.Kind != v1alpha1.ClusterProviderConfigKind {
+			continue // What was seen with a tenant's token proves nothing.
 		}
 		if oldest == nil || mg.GetCreationTimestamp().Time.Before(oldest.GetCreationTimestamp().Time) {
 			oldest = mg
