@@ -46,6 +46,27 @@ func (te tenant) outside(service string, n int) {
 	}
 }
 
+// looked waits until the provider has looked at a service that it uses.
+func (te tenant) looked(service string) {
+	te.t.Helper()
+	seen := func() int {
+		count := 0
+		for _, r := range h.Sim.Requests() {
+			if r.Operation == "GetService" && r.Project == te.project && r.Service == service {
+				count++
+			}
+		}
+		return count
+	}
+	before := seen()
+	harness.Eventually(te.t, "the provider looks at "+service, func(context.Context) error {
+		if seen() < before+2 { // One may have been under way.
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}
+
 func TestQuotaConfigured(t *testing.T) {
 	t.Parallel()
 	te := newTenant(t, "quota")
@@ -61,6 +82,7 @@ func TestQuotaConfigured(t *testing.T) {
 	te.create(te.app("orders", shortOverlap))
 	te.ready("orders")
 	te.quota("orders", corev1.ConditionTrue, v1.ReasonWithinLimit)
+	te.looked("kafka")
 	before := te.secret("orders-aiven")
 
 	te.create(te.app("late"))

@@ -46,7 +46,7 @@ func explain(err error) (xpv2.ConditionReason, string) {
 	}{
 		{providerconfig.ErrNoConfig, v1.ReasonNoToken, "make a ClusterProviderConfig \"default\" or a ProviderConfig \"default\" in this namespace, or name an existing one in spec.providerConfigRef"},
 		{providerconfig.ErrNoToken, v1.ReasonNoToken, "put a token there"},
-		{grants.ErrRefused, v1.ReasonNotAllowed, "ask the platform team, whose configuration says so"},
+		{grants.ErrRefused, v1.ReasonNotAllowed, ""},
 		{namesakes.ErrConflict, v1.ReasonNameConflict, "another application of the cluster, which was there before, has usernames of the same pattern; choose another name"},
 		{providerconfig.ErrInstanceNotReady, v1.ReasonInstanceNotReady, "it goes on by itself when the instance is ready"},
 		{aiven.ErrQuota, v1.ReasonQuotaExceeded, "remove users of the service, or have Aiven raise its limit and state it in serviceUsers.limit of the configuration; it goes on by itself then"},
@@ -60,6 +60,9 @@ func explain(err error) (xpv2.ConditionReason, string) {
 		{aiven.ErrUnavailable, v1.ReasonAivenUnavailable, "it goes on by itself"},
 	} {
 		if errors.Is(err, x.err) {
+			if x.advice == "" { // The error says what to do.
+				return x.reason, err.Error()
+			}
 			return x.reason, err.Error() + ": " + x.advice
 		}
 	}

@@ -176,7 +176,7 @@ func (c *checker) write(ctx context.Context, n types.NamespacedName, now check, 
 		}
 		_, s := partsOf(pc)
 		was, is = s.GetCondition(v1alpha1.TypeHealthy), f.condition().WithObservedGeneration(now.generation)
-		if was.Status == is.Status {
+		if was.Status == is.Status && !was.LastTransitionTime.IsZero() {
 			is.LastTransitionTime = was.LastTransitionTime
 		}
 		s.SetConditions(is)

@@ -181,7 +181,9 @@ func (k *keeper) release(ctx context.Context, n types.NamespacedName) error {
 			return errors.Wrapf(err, "cannot remove finalizer from Secret %s", n)
 		}
 	}
-	k.configs.ForgetSecret(n)
+	if !k.brought(ctx, n) {
+		k.configs.ForgetSecret(n)
+	}
 	k.memory.forget(n)
 	return nil
 }

@@ -27,14 +27,14 @@ type explanation struct {
 // explanations are tried in order. What is not among them is SyncFailed.
 var explanations = []explanation{
 	{providerconfig.ErrNoConfig, v1.ReasonNoToken, "There is no configuration of that name. Make a ClusterProviderConfig \"default\", or name an existing configuration in providerConfigRef."},
-	{providerconfig.ErrNoToken, v1.ReasonNoToken, "There is no Aiven token. The condition Synced says where one is expected: put it there."},
+	{providerconfig.ErrNoToken, v1.ReasonNoToken, "There is no Aiven token. The condition Synced of the managed resource says where one is expected: put it there."},
 	{grants.ErrRefused, v1.ReasonNotAllowed, "The configuration does not grant this. The condition Synced names the rule; ask the platform team."},
 	{namesakes.ErrConflict, v1.ReasonNameConflict, "The usernames would have the same pattern as those of another application of the cluster, which was there before. Choose another name."},
 	{providerconfig.ErrInstanceNotReady, v1.ReasonInstanceNotReady, "The configuration requires an object of aiven.io for service %[2]s in this namespace that is RUNNING. The condition Synced says what is missing."},
 	{providerconfig.ErrNotAllowed, v1.ReasonInvalidConfiguration, "The configuration is not allowed. Ask the platform team."},
 	{errTaken, v1.ReasonUsernameTaken, "A user of that name exists already in service %[2]s of project %[1]s and was not made for this resource. To import it on purpose, set the annotation crossplane.io/external-name yourself."},
 	{errVanished, v1.ReasonUserVanished, "The user was deleted at Aiven by somebody else, from service %[2]s of project %[1]s. The application gets a new one."},
-	{aiven.ErrUnauthorized, v1.ReasonTokenRejected, "Aiven does not accept the token of the configuration. Replace it; nothing else is needed."},
+	{aiven.ErrUnauthorized, v1.ReasonTokenRejected, "Aiven does not accept the token: that of authSecretRef where there is one, else that of the configuration. Replace it; nothing else is needed."},
 	{aiven.ErrForbidden, v1.ReasonAccessDenied, "The token may not do this in project %s. It needs the rights to read services and their secrets and to write service users."},
 	{aiven.ErrServiceNotFound, v1.ReasonServiceNotFound, "Aiven project %s has no service %s. Check the name, and that the service was made."},
 	{aiven.ErrServiceNotRunning, v1.ReasonServiceNotRunning, "Service %[2]s of project %[1]s is not running. It goes on by itself when the service does."},
