@@ -96,7 +96,7 @@ func (c *Client) SubmitRules(ctx context.Context, ref UserRef, rules []Rule) {
 	w.schedule.lastSubmit = c.opts.Now()
 	w.pending[ref.Username] = &ruleChange{rules: slices.Clone(rules), urgency: urgencyOf(ctx), done: make(chan struct{})}
 	if !w.running {
-		w.running = c.spawn(w.run) //nolint:contextcheck // It writes for many.
+		w.running = c.spawn(w.run)
 	}
 	if w.ticket != nil {
 		c.limiter.hasten(w.ticket, urgencyOf(ctx))

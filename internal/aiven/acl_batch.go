@@ -190,7 +190,7 @@ func (w *aclWriter) apply(ctx context.Context, doc sdk.OpenSearchACLConfig, todo
 	if m.changed {
 		var err error
 		// It goes before all others: what somebody else writes since the read is lost.
-		doc, err = w.put(WithUrgency(w.c.ctx, Urgency{Class: ClassEdit, Since: w.c.opts.Now()}), m.doc)
+		doc, err = w.put(WithUrgency(w.c.ctx, Urgency{Class: ClassEdit, Since: w.c.opts.Now()}), m.doc) //nolint:contextcheck // It is as urgent as nothing else.
 		if isInvalid(err) {
 			return w.isolate(ctx, todo, err)
 		}

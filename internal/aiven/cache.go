@@ -48,8 +48,8 @@ func (k *cache) get(ctx context.Context, project string, src source) (string, er
 	if value, ok, err := k.known(project, k.c.opts.Now()); ok {
 		return value, err
 	}
-	done := k.group.DoChan(project, func() (any, error) {
-		return k.read(project, src) //nolint:contextcheck // The read is shared: it must not end with the caller.
+	done := k.group.DoChan(project, func() (any, error) { //nolint:contextcheck // The read is shared: it must not end with the caller.
+		return k.read(project, src)
 	})
 	select {
 	case r := <-done:

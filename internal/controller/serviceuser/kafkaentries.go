@@ -95,7 +95,7 @@ func (e *kafkaEntries) intended(missing []aiven.KafkaEntry) []aiven.KafkaEntry {
 
 // wrote takes note of an entry that is there now. One that somebody else wrote in
 // the meantime is his; if that was another managed resource of ours, its record says so.
-func (e *kafkaEntries) wrote(k aiven.KafkaEntry, ours bool) { //nolint:revive // A fact, not a switch.
+func (e *kafkaEntries) wrote(k aiven.KafkaEntry, ours bool) {
 	e.have = append(slices.Clone(e.have), k)
 	i := slices.IndexFunc(e.ours, func(o aiven.KafkaEntry) bool { return o.ID == "" && sameGrant(k)(o) })
 	switch {
