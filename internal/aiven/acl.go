@@ -83,7 +83,7 @@ func (c *Client) SubmitRules(ctx context.Context, ref UserRef, rules []Rule) {
 	if err != nil {
 		w.refuse(ref.Username, err)
 		w.mu.Unlock()
-		c.subscribers.emit(ref)
+		c.subscribers.Tell(ref)
 		return
 	}
 	if old, ok := w.pending[ref.Username]; ok {
@@ -243,7 +243,7 @@ func (w *aclWriter) read(ctx context.Context, doc sdk.OpenSearchACLConfig, err e
 		w.mu.Unlock()
 		return
 	}
-	w.c.subscribers.emit(w.publish(doc)...)
+	w.c.subscribers.Tell(w.publish(doc)...)
 }
 
 // publish keeps a document and returns the users of whom it says something else than before, those with a pending change

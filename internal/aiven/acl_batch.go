@@ -208,7 +208,7 @@ func (w *aclWriter) apply(ctx context.Context, doc sdk.OpenSearchACLConfig, todo
 		lost = serviceCall(opUpdateOpenSearchACL, "set access control of service", w.ref).
 			failed(ErrUnavailable, "Aiven accepted the rules and does not show them")
 	}
-	w.c.subscribers.emit(events...)
+	w.c.subscribers.Tell(events...)
 	return lost
 }
 
@@ -257,7 +257,7 @@ func (w *aclWriter) verify() {
 	w.mu.Lock()
 	clear(w.written)
 	w.mu.Unlock()
-	w.c.subscribers.emit(w.publish(doc)...)
+	w.c.subscribers.Tell(w.publish(doc)...)
 }
 
 // relook has submitted again what was written and is not in a document that was read after.
@@ -278,7 +278,7 @@ func (w *aclWriter) confirm(name string, change *ruleChange) {
 	delete(w.refusals, name)
 	w.finish(name, change)
 	w.mu.Unlock()
-	w.c.subscribers.emit(UserRef{ServiceRef: w.ref, Username: name})
+	w.c.subscribers.Tell(UserRef{ServiceRef: w.ref, Username: name})
 }
 
 // giveUp notes that a change will not be written.
@@ -288,7 +288,7 @@ func (w *aclWriter) giveUp(name string, change *ruleChange, err error) {
 		w.refuse(name, err)
 	}
 	w.mu.Unlock()
-	w.c.subscribers.emit(UserRef{ServiceRef: w.ref, Username: name})
+	w.c.subscribers.Tell(UserRef{ServiceRef: w.ref, Username: name})
 }
 
 // finish takes a change from the pending ones unless a later one has replaced it. The caller holds the lock.
@@ -321,7 +321,7 @@ func (w *aclWriter) failed(todo map[string]*ruleChange, err error) {
 			w.mu.Lock()
 			w.finish(name, change)
 			w.mu.Unlock()
-			w.c.subscribers.emit(UserRef{ServiceRef: w.ref, Username: name})
+			w.c.subscribers.Tell(UserRef{ServiceRef: w.ref, Username: name})
 		}
 		w.mu.Lock()
 		w.schedule.failures, w.lastErr = 0, nil
@@ -344,5 +344,5 @@ func (w *aclWriter) failed(todo map[string]*ruleChange, err error) {
 	}
 	w.mu.Unlock()
 	w.c.opts.Logger.Debug("Cannot write access rules", "project", w.ref.Project, "service", w.ref.Service, "error", err.Error())
-	w.c.subscribers.emit(events...)
+	w.c.subscribers.Tell(events...)
 }

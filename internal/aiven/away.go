@@ -67,7 +67,7 @@ func (c *Client) recall() {
 		case <-t.C:
 		}
 		users, more := c.away.next(c.limiter.room())
-		c.subscribers.emit(users...)
+		c.subscribers.Tell(users...)
 		if !more {
 			return
 		}

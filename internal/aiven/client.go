@@ -10,6 +10,8 @@ import (
 
 	sdk "github.com/aiven/aiven-go-client/v2"
 	"github.com/pkg/errors"
+
+	"github.com/provider-aiven/provider-aiven/internal/listeners"
 )
 
 // opAdmit is the operation in errors about requests of any kind.
@@ -34,7 +36,7 @@ type Client struct {
 	entries map[ServiceRef]*entry
 	writers map[ServiceRef]*aclWriter
 
-	subscribers subscribers
+	subscribers listeners.Listeners[UserRef]
 	away        away
 	cas         *cache
 	kafkas      *cache

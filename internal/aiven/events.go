@@ -6,15 +6,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"sync"
 )
-
-// subscribers are told of changes.
-type subscribers struct {
-	mu   sync.RWMutex
-	next int
-	fns  map[int]func(UserRef)
-}
 
 // Subscribe registers fn to be told of each user whose credentials, certificate, access or presence changed as seen by a
 // read (not by this client's own writes), of each user of the service whom the Pattern of a KafkaEntry matches that came,
@@ -22,40 +14,7 @@ type subscribers struct {
 // stands for all users of the service: its state, its endpoints or its project's CA changed, it became readable again, it
 // is not any more, or very many patterns have other entries. fn is called concurrently, must not block and must not call
 // Close. cancel may be called many times; a call of fn that began before may still be running when it returns.
-func (c *Client) Subscribe(fn func(UserRef)) (cancel func()) {
-	s := &c.subscribers
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fns == nil {
-		s.fns = map[int]func(UserRef){}
-	}
-	id := s.next
-	s.next++
-	s.fns[id] = fn
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.fns, id)
-	}
-}
-
-// emit tells the subscribers. The caller holds no lock.
-func (s *subscribers) emit(events ...UserRef) {
-	if len(events) == 0 {
-		return
-	}
-	s.mu.RLock()
-	fns := make([]func(UserRef), 0, len(s.fns))
-	for _, fn := range s.fns {
-		fns = append(fns, fn)
-	}
-	s.mu.RUnlock()
-	for _, e := range events {
-		for _, fn := range fns {
-			fn(e)
-		}
-	}
-}
+func (c *Client) Subscribe(fn func(UserRef)) (cancel func()) { return c.subscribers.Subscribe(fn) }
 
 // changes lists what differs between two snapshots of one service.
 func changes(old, now *Service) []UserRef {

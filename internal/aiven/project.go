@@ -65,7 +65,7 @@ func (c *Client) KafkaService(ctx context.Context, project string) (string, erro
 func (c *Client) projectChanged(project string) {
 	for _, e := range c.allEntries() {
 		if e.ref.Project == project {
-			c.subscribers.emit(UserRef{ServiceRef: e.ref})
+			c.subscribers.Tell(UserRef{ServiceRef: e.ref})
 		}
 	}
 }

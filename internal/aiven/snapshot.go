@@ -246,7 +246,7 @@ func (e *entry) read(f *flight) {
 	}
 	e.mu.Unlock()
 	close(f.done)
-	e.c.subscribers.emit(events...)
+	e.c.subscribers.Tell(events...)
 }
 
 // publish puts a new snapshot in place and returns what changed.

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	sdk "github.com/aiven/aiven-go-client/v2"
+
+	"github.com/provider-aiven/provider-aiven/internal/listeners"
 )
 
 // Seen says whether something was seen to be permitted. "" means that it was not tried.
@@ -36,8 +38,7 @@ type tokenState struct {
 	mu       sync.Mutex
 	accepted Seen
 	rights   map[string]Rights
-	next     int
-	fns      map[int]func()
+	changed  listeners.Listeners[struct{}]
 }
 
 // Rights returns what was seen in the answers for a project since the client was made.
@@ -51,20 +52,7 @@ func (c *Client) Rights(project string) Rights {
 // that was refused. That the first answer accepts it is no news. fn is called concurrently, must not block and must not call
 // Close. cancel may be called many times; a call of fn that began before may still be running when it returns.
 func (c *Client) SubscribeToken(fn func()) (cancel func()) {
-	s := &c.token
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fns == nil {
-		s.fns = map[int]func(){}
-	}
-	id := s.next
-	s.next++
-	s.fns[id] = fn
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.fns, id)
-	}
+	return c.token.changed.Subscribe(func(struct{}) { fn() })
 }
 
 // answered takes note of an answer.
@@ -74,16 +62,11 @@ func (s *tokenState) answered(a answer) {
 		return
 	}
 	s.mu.Lock()
-	var fns []func()
-	if now != s.accepted && (now == SeenNo || s.accepted != "") {
-		for _, fn := range s.fns {
-			fns = append(fns, fn)
-		}
-	}
+	news := now != s.accepted && (now == SeenNo || s.accepted != "")
 	s.accepted = now
 	s.mu.Unlock()
-	for _, fn := range fns {
-		fn()
+	if news {
+		s.changed.Tell(struct{}{})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/listeners"
 )
 
 // closeDelay is how long a client that nothing uses any more lives on, so that
@@ -28,8 +29,8 @@ type ClientFn func(k Key, l aiven.Limits) (*aiven.Client, error)
 type Clients struct {
 	make ClientFn
 
-	users  listeners[aiven.UserRef]
-	tokens listeners[Access]
+	users  listeners.Listeners[aiven.UserRef]
+	tokens listeners.Listeners[Access]
 
 	mu    sync.Mutex
 	byKey map[Key]*aiven.Client
@@ -63,7 +64,7 @@ func (c *Clients) For(a Access, k Key, l aiven.Limits) (*aiven.Client, error) {
 		if err != nil {
 			return nil, err
 		}
-		made.Subscribe(c.users.tell)
+		made.Subscribe(func(u aiven.UserRef) { c.users.Tell(u) })
 		made.SubscribeToken(func() { c.tokenChanged(k) })
 		c.byKey[k], cl = made, made
 	}
@@ -88,11 +89,11 @@ func (c *Clients) Forget(match func(a Access) bool) {
 }
 
 // Subscribe calls fn for each user that a client saw change. fn must not block.
-func (c *Clients) Subscribe(fn func(aiven.UserRef)) (cancel func()) { return c.users.subscribe(fn) }
+func (c *Clients) Subscribe(fn func(aiven.UserRef)) (cancel func()) { return c.users.Subscribe(fn) }
 
 // SubscribeTokens calls fn for each access whose token Aiven refuses from now on,
 // or accepts again. fn must not block.
-func (c *Clients) SubscribeTokens(fn func(Access)) (cancel func()) { return c.tokens.subscribe(fn) }
+func (c *Clients) SubscribeTokens(fn func(Access)) (cancel func()) { return c.tokens.Subscribe(fn) }
 
 // Close closes all clients.
 func (c *Clients) Close() {
@@ -116,7 +117,7 @@ func (c *Clients) tokenChanged(k Key) {
 	}
 	c.mu.Unlock()
 	for _, a := range who {
-		c.tokens.tell(a)
+		c.tokens.Tell(a)
 	}
 }
 

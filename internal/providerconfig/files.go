@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
+
+	"github.com/provider-aiven/provider-aiven/internal/listeners"
 )
 
 // fileInterval is how often files that were read are looked at for changes.
@@ -20,7 +22,7 @@ const fileInterval = 2 * time.Second
 // Files reads files with tokens, and tells when one of them changed. Safe for
 // concurrent use.
 type Files struct {
-	changed listeners[string]
+	changed listeners.Listeners[string]
 
 	mu   sync.Mutex
 	seen map[string][]byte // nil: could not be read
@@ -46,7 +48,7 @@ func (f *Files) Read(path string) ([]byte, error) {
 }
 
 // Subscribe calls fn with the path of each file that changed. fn must not block.
-func (f *Files) Subscribe(fn func(path string)) (cancel func()) { return f.changed.subscribe(fn) }
+func (f *Files) Subscribe(fn func(path string)) (cancel func()) { return f.changed.Subscribe(fn) }
 
 func (f *Files) watch(ctx context.Context) {
 	t := time.NewTicker(fileInterval)
@@ -76,6 +78,6 @@ func (f *Files) look() {
 	}
 	f.mu.Unlock()
 	for _, path := range changed {
-		f.changed.tell(path)
+		f.changed.Tell(path)
 	}
 }

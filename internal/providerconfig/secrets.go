@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/provider-aiven/provider-aiven/internal/listeners"
 )
 
 // syncTimeout is how long a first read waits for the watch before it asks the
@@ -27,7 +29,7 @@ const syncTimeout = 2 * time.Second
 type Secrets struct {
 	core corev1client.CoreV1Interface
 
-	changed listeners[types.NamespacedName]
+	changed listeners.Listeners[types.NamespacedName]
 
 	mu      sync.Mutex
 	watched map[types.NamespacedName]*watchedSecret
@@ -71,7 +73,7 @@ func (s *Secrets) Get(ctx context.Context, n types.NamespacedName) (map[string][
 // Subscribe calls fn whenever a watched Secret appears, changes or goes. fn must
 // not block.
 func (s *Secrets) Subscribe(fn func(types.NamespacedName)) (cancel func()) {
-	return s.changed.subscribe(fn)
+	return s.changed.Subscribe(fn)
 }
 
 // Forget ends the watch of a Secret that nothing needs any more. To get it again
@@ -92,7 +94,7 @@ func (s *Secrets) watch(n types.NamespacedName) *watchedSecret {
 		return w
 	}
 	lw := cache.NewListWatchFromClient(s.core.RESTClient(), "secrets", n.Namespace, fields.OneTermEqualSelector(metav1.ObjectNameField, n.Name))
-	notify := func(any) { s.changed.tell(n) }
+	notify := func(any) { s.changed.Tell(n) }
 	store, ctl := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: lw,
 		ObjectType:    &corev1.Secret{},
