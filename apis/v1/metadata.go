@@ -5,6 +5,7 @@ package v1
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -103,6 +104,16 @@ func Digest(s string) string {
 // ApplicationOf returns the name of the AivenApplication that an object was
 // composed or published for, empty when there is none.
 func ApplicationOf(o metav1.Object) string { return o.GetAnnotations()[AnnotationApplication] }
+
+// RevisionOf returns the revision that a managed resource was made for, 1 when it
+// does not say.
+func RevisionOf(o metav1.Object) int64 {
+	n, err := strconv.ParseInt(o.GetAnnotations()[AnnotationRevision], 10, 64)
+	if err != nil {
+		return 1
+	}
+	return n
+}
 
 // IsSecretOwner tells whether an owner is a Secret. Those of a composed managed
 // resource hold its credentials.

@@ -114,6 +114,14 @@ type KafkaPool struct {
 	Subjects []string `json:"subjects,omitempty"`
 }
 
+// GetProject returns the project of the pool's service.
+func (p KafkaPool) GetProject() string {
+	if p.Project == "" {
+		return p.Name
+	}
+	return p.Project
+}
+
 // InstanceNames turn the instances that applications name into the names of
 // Aiven services. {namespace} stands for the application's namespace and
 // {instance} for the instance. Without {namespace} in the pattern, every

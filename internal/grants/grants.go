@@ -25,9 +25,8 @@ const (
 	Valkey     = "valkey"
 )
 
-// Rules are what a configuration grants. In KafkaPools a project that is
-// empty is that of the pool's name, and a serviceName that is empty is no service: callers
-// fill in what they found out.
+// Rules are what a configuration grants. A serviceName in
+// KafkaPools that is empty is no service: callers fill in what they found out.
 type Rules struct {
 	// Config is how the configuration is named in messages.
 	Config string

@@ -3,6 +3,7 @@
 package grants
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
@@ -23,13 +24,40 @@ func (r Rules) Service(t Target, c Cluster) error {
 		return nil
 	case t.Type == Kafka:
 		return r.pooled(t)
-	case t.Type == OpenSearch:
-		return r.named(t, c, orElse(r.InstanceNames.OpenSearch, "opensearch-{namespace}-{instance}"))
-	case t.Type == Valkey:
-		return r.named(t, c, orElse(r.InstanceNames.Valkey, "valkey-{namespace}-{instance}"))
+	case r.instancePattern(t.Type) != "":
+		return r.named(t, c, r.instancePattern(t.Type))
 	default:
 		return refuse("Services of type %s are none that applications of %s can ask for. Ask the platform team to allow service %s/%s under services.",
 			t.Type, r.Config, t.Project, t.Service)
+	}
+}
+
+// OwnsServices tells whether services of a type belong to namespaces by their
+// names, so that Service looks at others.
+func (r Rules) OwnsServices(serviceType string) bool {
+	switch {
+	case !r.Cluster:
+		return false
+	case len(r.Services) > 0:
+		return slices.ContainsFunc(r.Services, func(s v1alpha1.ServicePattern) bool { return ownable(s.Project + s.ServiceName) })
+	default:
+		return ownable(r.instancePattern(serviceType))
+	}
+}
+
+// ownable tells whether what fits a pattern belongs to a namespace.
+func ownable(pattern string) bool { return strings.Contains(pattern, placeNamespace) }
+
+// instancePattern returns the pattern that instances of a type are named by, ""
+// when they are not.
+func (r Rules) instancePattern(serviceType string) string {
+	switch serviceType {
+	case OpenSearch:
+		return orElse(r.InstanceNames.OpenSearch, "opensearch-{namespace}-{instance}")
+	case Valkey:
+		return orElse(r.InstanceNames.Valkey, "valkey-{namespace}-{instance}")
+	default:
+		return ""
 	}
 }
 
@@ -43,7 +71,7 @@ func (r Rules) listed(t Target, c Cluster) error {
 		}
 		// A ProviderConfig is used by its own namespace alone: nobody else's
 		// services are reached by its token because of their names.
-		if !r.Cluster || !strings.Contains(s.Project+s.ServiceName, placeNamespace) {
+		if !r.Cluster || !ownable(s.Project+s.ServiceName) {
 			return nil
 		}
 		if owner = ownerOf(t, c, fits); owner == t.Namespace {
@@ -74,7 +102,7 @@ func (r Rules) pooled(t Target) error {
 func (r Rules) pools(t Target) []v1alpha1.KafkaPool {
 	var out []v1alpha1.KafkaPool
 	for _, p := range r.KafkaPools {
-		if p.ServiceName != "" && p.ServiceName == t.Service && orElse(p.Project, p.Name) == t.Project {
+		if p.ServiceName != "" && p.ServiceName == t.Service && p.GetProject() == t.Project {
 			out = append(out, p)
 		}
 	}
@@ -88,7 +116,7 @@ func (r Rules) named(t Target, c Cluster, pattern string) error {
 		return refuse("Service %s/%s is not one that project and instanceNames of %s lead namespace %s to. Ask the platform team to allow it under services.",
 			t.Project, t.Service, r.Config, t.Namespace)
 	}
-	if !strings.Contains(pattern, placeNamespace) {
+	if !ownable(pattern) {
 		return nil
 	}
 	if owner := ownerOf(t, c, fits); owner != t.Namespace {

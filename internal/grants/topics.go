@@ -56,7 +56,7 @@ func (r Rules) within(patterns []string, asked, namespace string, c Cluster) (ri
 		if !Covers(p, namespace, asked) {
 			continue
 		}
-		if !r.Cluster || !strings.Contains(p, placeNamespace) {
+		if !r.Cluster || !ownable(p) {
 			return "", true
 		}
 		if rival = rivalOf(p, asked, namespace, c.Namespaces); rival == "" {

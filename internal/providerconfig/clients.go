@@ -126,10 +126,10 @@ func (c *Clients) strictest(k Key) aiven.Limits {
 	out := aiven.Limits{RequestsPerSecond: -1}
 	central := false
 	for a, u := range c.uses {
-		central = central || u.key == k && a.isCentral()
+		central = central || u.key == k && a.IsCentral()
 	}
 	for a, u := range c.uses {
-		if u.key != k || central && !a.isCentral() {
+		if u.key != k || central && !a.IsCentral() {
 			continue // A tenant who has the central token does not slow down all others.
 		}
 		l := u.limits

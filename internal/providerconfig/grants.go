@@ -5,7 +5,6 @@ package providerconfig
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/pkg/errors"
 
@@ -50,6 +49,15 @@ func (s Settings) LimitsOf(serviceType string) Limits {
 	return Limits{Users: int(s.ServiceUsers.Limit), Headroom: int(s.ServiceUsers.Headroom)}
 }
 
+// A Granted says what comes with a user that is granted.
+type Granted struct {
+	// AtMost is how many users the service may have with it, 0 for any number.
+	AtMost int
+	// Imports tells whether it may be one that exists already: with a token of
+	// one's own, and where the configuration says so.
+	Imports bool
+}
+
 // Grants know what a configuration lets a namespace do.
 type Grants struct {
 	// Resolver resolves configurations, and finds the Kafka services of pools.
@@ -63,48 +71,37 @@ type Grants struct {
 	Holder func(ctx context.Context, u Use) (string, error)
 }
 
-// Allow returns how many users the service may have with the one that is asked
-// for, 0 for any number. grants.ErrRefused: the configuration does not grant the
-// user. ErrInstanceNotReady: the instance that it requires is not there. What a
-// token of one's own may do is for Aiven to say.
-func (g *Grants) Allow(ctx context.Context, a Access, u Use) (int, error) {
+// Allow returns what is granted to the one that asks. grants.ErrRefused: the
+// configuration does not grant the user. ErrInstanceNotReady: the instance that it requires is
+// not there. What a token of one's own may do is for Aiven to say.
+func (g *Grants) Allow(ctx context.Context, a Access, u Use) (Granted, error) {
 	s, err := g.Resolver.Settings(ctx, a.Config)
 	if a.IsOwn() && errors.Is(err, ErrNoConfig) {
-		return 0, nil
+		return Granted{Imports: true}, nil
 	}
 	if err != nil {
-		return 0, err
+		return Granted{}, err
 	}
 	limits := s.LimitsOf(u.Type)
-	atMost := limits.ForNew()
+	out := Granted{AtMost: limits.ForNew(), Imports: !a.IsCentral() || s.Usernames == v1alpha1.UsernamesAny}
 	if u.Rotates {
-		atMost = limits.Users
+		out.AtMost = limits.Users
 	}
 	if a.IsOwn() {
-		return atMost, nil
+		return out, nil
 	}
 	if err := g.check(ctx, a, s, u); err != nil {
-		return 0, err
+		return Granted{}, err
 	}
 	if s.RequireInstance && !u.Exists {
-		return atMost, g.Instances.Ready(ctx, u)
+		return out, g.Instances.Ready(ctx, u)
 	}
-	return atMost, nil
-}
-
-// Imports tells whether users may be imported that exist already: with a token of
-// one's own, and where the configuration says so.
-func (g *Grants) Imports(ctx context.Context, a Access) (bool, error) {
-	if a.IsOwn() || a.Config.Kind == v1alpha1.ProviderConfigKind {
-		return true, nil
-	}
-	s, err := g.Resolver.Settings(ctx, a.Config)
-	return s.Usernames == v1alpha1.UsernamesAny, err
+	return out, nil
 }
 
 func (g *Grants) check(ctx context.Context, a Access, s Settings, u Use) error {
 	r := grants.Rules{
-		Config: s.Ref.String(), Cluster: s.Ref.Kind != v1alpha1.ProviderConfigKind,
+		Config: s.Ref.String(), Cluster: a.IsCentral(),
 		ServiceSettings: s.ServiceSettings, AllowedNamespaces: s.AllowedNamespaces, Usernames: s.Usernames,
 	}
 	if s.AllowedNamespaces != nil {
@@ -126,7 +123,7 @@ func (g *Grants) check(ctx context.Context, a Access, s Settings, u Use) error {
 		return err
 	}
 	t := grants.Target{Namespace: u.Namespace, Type: u.Type, Project: u.Project, Service: u.Service}
-	c, err := g.cluster(ctx, s, u)
+	c, err := g.cluster(ctx, r, u)
 	if err != nil {
 		return err
 	}
@@ -145,43 +142,31 @@ func (g *Grants) pools(ctx context.Context, a Access, s Settings, u Use) ([]v1al
 	out := slices.Clone(s.KafkaPools)
 	for i := range out {
 		p := &out[i]
-		if p.Project == "" {
-			p.Project = p.Name
-		}
-		if p.ServiceName != "" || p.Project != u.Project || u.Type != grants.Kafka {
+		if p.ServiceName != "" || p.GetProject() != u.Project || u.Type != grants.Kafka {
 			continue
 		}
 		c, err := g.Resolver.Connect(ctx, a)
 		if err != nil {
 			return nil, err
 		}
-		if p.ServiceName, err = c.KafkaService(ctx, p.Project); err != nil {
+		if p.ServiceName, err = c.KafkaService(ctx, u.Project); err != nil {
 			return nil, errors.Wrapf(err, "cannot find the Kafka service of pool %s", p.Name)
 		}
 	}
 	return out, nil
 }
 
-// cluster returns what has to be known of others, as far as a pattern holds a
-// namespace, so that names of several could meet.
-func (g *Grants) cluster(ctx context.Context, s Settings, u Use) (grants.Cluster, error) {
+// cluster returns what has to be known of others, as far as the rules look at it.
+func (g *Grants) cluster(ctx context.Context, r grants.Rules, u Use) (grants.Cluster, error) {
 	var c grants.Cluster
-	shared := namespaced(s, u.Type)
-	if !shared && len(u.Topics)+len(u.Subjects) == 0 {
+	owned := r.OwnsServices(u.Type)
+	if !owned && len(u.Topics)+len(u.Subjects) == 0 {
 		return c, nil
 	}
 	var err error
-	if c.Namespaces, err = g.Namespaces.Names(ctx); err != nil || !shared {
+	if c.Namespaces, err = g.Namespaces.Names(ctx); err != nil || !owned {
 		return c, err
 	}
 	c.Holder, err = g.Holder(ctx, u)
 	return c, err
-}
-
-// namespaced tells whether services are told apart by a namespace in their names.
-func namespaced(s Settings, serviceType string) bool {
-	if len(s.Services) == 0 {
-		return serviceType != grants.Kafka
-	}
-	return slices.ContainsFunc(s.Services, func(p v1alpha1.ServicePattern) bool { return strings.Contains(p.Project+p.ServiceName, "{namespace}") })
 }

@@ -76,9 +76,10 @@ func (r Ref) With(own *xpv2.LocalSecretKeySelector, namespace string) Access {
 // IsOwn tells whether the object brings its token.
 func (a Access) IsOwn() bool { return a.Own != SecretKey{} }
 
-// isCentral tells whether it is the token of a ClusterProviderConfig.
-func (a Access) isCentral() bool {
-	return !a.IsOwn() && a.Config.Kind == v1alpha1.ClusterProviderConfigKind
+// IsCentral tells whether it is the token of a ClusterProviderConfig, which is what
+// every kind stands for that is not ProviderConfig.
+func (a Access) IsCentral() bool {
+	return !a.IsOwn() && a.Config.Kind != v1alpha1.ProviderConfigKind
 }
 
 // String is how the access is named in messages.

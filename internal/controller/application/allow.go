@@ -38,12 +38,12 @@ func (r *Reconciler) allow(ctx context.Context, l *life) error {
 		if k := l.app.Spec.Kafka; k != nil && s.label() == kafkaLabel {
 			u.Topics, u.Subjects = resourcesOf(k)
 		}
-		atMost, err := r.grants.Allow(ctx, l.access, u)
+		granted, err := r.grants.Allow(ctx, l.access, u)
 		if err != nil {
 			return err //nolint:wrapcheck // It says what is refused.
 		}
-		if atMost > 0 && !u.Exists {
-			if err := r.room(ctx, l, s, atMost); err != nil {
+		if granted.AtMost > 0 && !u.Exists {
+			if err := r.room(ctx, l, s, granted.AtMost); err != nil {
 				return err
 			}
 		}

@@ -37,8 +37,9 @@ func everybody(types.NamespacedName, string) error { return nil }
 // A grantsFn says what an application may have.
 type grantsFn func(u providerconfig.Use) (int, error)
 
-func (f grantsFn) Allow(_ context.Context, _ providerconfig.Access, u providerconfig.Use) (int, error) {
-	return f(u)
+func (f grantsFn) Allow(_ context.Context, _ providerconfig.Access, u providerconfig.Use) (providerconfig.Granted, error) {
+	atMost, err := f(u)
+	return providerconfig.Granted{AtMost: atMost}, err
 }
 
 // simulated are configurations that lead to one client.

@@ -139,10 +139,7 @@ func kafkaTarget(pool string, s providerconfig.Settings, kafka KafkaServiceFn) (
 		return target{}, reasoned(v1.ReasonPoolNotConfigured, "Kafka pool %s is not one of %s. Use one of its kafkaPools, or ask the platform team to add it.", pool, s.Ref)
 	}
 	p := s.KafkaPools[i]
-	t := target{project: p.Project, service: p.ServiceName}
-	if t.project == "" {
-		t.project = p.Name
-	}
+	t := target{project: p.GetProject(), service: p.ServiceName}
 	if t.service == "" {
 		name, err := kafka(t.project)
 		if err != nil {

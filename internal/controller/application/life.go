@@ -5,7 +5,6 @@ package application
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
@@ -59,7 +58,7 @@ func (l *life) number() int64 {
 	}
 	highest := int64(1)
 	for _, mg := range l.existing {
-		n := revisionOf(mg)
+		n := v1.RevisionOf(mg)
 		if meta.WasDeleted(mg) {
 			n++ // A name that was revoked is not used again.
 		}
@@ -84,17 +83,17 @@ func (l *life) origin(s section) origin {
 	c := l.credentials()
 	if i := slices.IndexFunc(c.Users, s.is); i >= 0 {
 		if mg := l.object(c.Users[i]); mg != nil {
-			return origin{revision: revisionOf(mg), existing: mg}
+			return origin{revision: v1.RevisionOf(mg), existing: mg}
 		}
 		return origin{revision: max(c.Users[i].Revision, 1)}
 	}
 	o := origin{revision: l.number()}
 	for _, mg := range l.existing {
-		if !s.isOf(mg) || meta.WasDeleted(mg) || c.Next != nil && revisionOf(mg) >= c.Next.Revision {
+		if !s.isOf(mg) || meta.WasDeleted(mg) || c.Next != nil && v1.RevisionOf(mg) >= c.Next.Revision {
 			continue
 		}
-		if o.existing == nil || revisionOf(mg) > revisionOf(o.existing) || revisionOf(mg) == revisionOf(o.existing) && mg.GetName() < o.existing.GetName() {
-			o = origin{revision: revisionOf(mg), existing: mg}
+		if o.existing == nil || v1.RevisionOf(mg) > v1.RevisionOf(o.existing) || v1.RevisionOf(mg) == v1.RevisionOf(o.existing) && mg.GetName() < o.existing.GetName() {
+			o = origin{revision: v1.RevisionOf(mg), existing: mg}
 		}
 	}
 	return o
@@ -222,7 +221,7 @@ func (l *life) published(next []liveUser) []liveUser {
 		if mg == nil || meta.WasDeleted(mg) {
 			return nil
 		}
-		out = append(out, liveUser{desiredUser{section: sectionOf(mg), revision: revisionOf(mg), object: mg}, mg})
+		out = append(out, liveUser{desiredUser{section: sectionOf(mg), revision: v1.RevisionOf(mg), object: mg}, mg})
 	}
 	return out
 }
@@ -310,7 +309,7 @@ func (l *life) forgotten(old *v1.CredentialsStatus, users []v1.UserStatus) []v1.
 	for _, k := range slices.Sorted(maps.Keys(l.existing)) {
 		mg := l.existing[k]
 		s := sectionOf(mg)
-		u := v1.UserStatus{Service: s.id(), Project: s.target.project, ServiceName: s.target.service, Username: meta.GetExternalName(mg), Revision: revisionOf(mg)}
+		u := v1.UserStatus{Service: s.id(), Project: s.target.project, ServiceName: s.target.service, Username: meta.GetExternalName(mg), Revision: v1.RevisionOf(mg)}
 		if meta.WasDeleted(mg) || !slices.ContainsFunc(mg.GetOwnerReferences(), v1.IsSecretOwner) || readyOf(mg).Reason == v1.ReasonUserVanished || lost(old.Next, u.Service) ||
 			slices.ContainsFunc(users, sameUser(u)) || slices.ContainsFunc(old.Users, sameUser(u)) || old.Previous != nil && slices.ContainsFunc(old.Previous.Users, sameUser(u)) {
 			continue
@@ -353,13 +352,4 @@ func sameUser(u v1.UserStatus) func(v1.UserStatus) bool {
 	return func(o v1.UserStatus) bool {
 		return o.Username == u.Username && o.Project == u.Project && o.ServiceName == u.ServiceName
 	}
-}
-
-// revisionOf returns the revision that a managed resource was made for.
-func revisionOf(mg composed) int64 {
-	n, err := strconv.ParseInt(mg.GetAnnotations()[v1.AnnotationRevision], 10, 64)
-	if err != nil {
-		return 1
-	}
-	return n
 }

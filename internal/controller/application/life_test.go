@@ -143,7 +143,7 @@ func (l *life) without(ids ...string) {
 func alive(mgs ...composed) []liveUser {
 	var out []liveUser
 	for _, mg := range mgs {
-		out = append(out, liveUser{desiredUser{section: sectionOf(mg), revision: revisionOf(mg), object: mg}, mg})
+		out = append(out, liveUser{desiredUser{section: sectionOf(mg), revision: v1.RevisionOf(mg), object: mg}, mg})
 	}
 	return out
 }

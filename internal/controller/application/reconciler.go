@@ -38,9 +38,8 @@ type Configurations interface {
 
 // Grants know what an application may have.
 type Grants interface {
-	// Allow returns how many users the service may have with the new one, 0 for
-	// any number, or why the user is refused.
-	Allow(ctx context.Context, a providerconfig.Access, u providerconfig.Use) (atMost int, err error)
+	// Allow returns what is granted, or why the user is refused.
+	Allow(ctx context.Context, a providerconfig.Access, u providerconfig.Use) (providerconfig.Granted, error)
 }
 
 // Workloads know what uses a Secret.

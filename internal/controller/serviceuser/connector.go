@@ -4,7 +4,7 @@ package serviceuser
 
 import (
 	"context"
-	"strconv"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,11 +34,8 @@ type Clients interface {
 
 // Grants know what a managed resource may have.
 type Grants interface {
-	// Allow returns how many users the service may have with the new one, 0 for
-	// any number, or why the user is refused.
-	Allow(ctx context.Context, a providerconfig.Access, u providerconfig.Use) (atMost int, err error)
-	// Imports tells whether users may be imported that exist already.
-	Imports(ctx context.Context, a providerconfig.Access) (bool, error)
+	// Allow returns what is granted, or why the user is refused.
+	Allow(ctx context.Context, a providerconfig.Access, u providerconfig.Use) (providerconfig.Granted, error)
 }
 
 // Names know whose usernames are.
@@ -83,46 +80,46 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 		mg.SetConditions(notReady(mg, providerconfig.ErrNoConfig))
 		return nil, errors.New("cannot connect: spec.providerConfigRef is not set")
 	}
+	if meta.WasDeleted(mg) && !earned(mg) && !c.attempts.unsettled(mg) {
+		return nothing[T]{}, nil
+	}
+	e, err := c.connect(ctx, mg)
+	if err != nil {
+		mg.SetConditions(notReady(mg, err))
+		return nil, err
+	}
+	return e, nil
+}
+
+// connect returns the client of a managed resource that may have its user, or of
+// one that is being deleted and had it.
+func (c *connector[T]) connect(ctx context.Context, mg T) (*external[T], error) {
 	access := providerconfig.AccessOf(mg)
-	var atMost int
-	var imports bool
-	if meta.WasDeleted(mg) {
-		if !earned(mg) && !c.attempts.unsettled(mg) {
-			return nothing[T]{}, nil
-		}
-		imports = providerconfig.HasUser(mg)
-	} else {
+	connect := c.clients.ConnectForDeletion
+	var granted providerconfig.Granted
+	if !meta.WasDeleted(mg) {
+		connect = c.clients.Connect
 		var err error
-		if atMost, err = c.allowed(ctx, mg, access); err == nil {
-			imports, err = c.grants.Imports(ctx, access)
-		}
-		if err != nil {
-			mg.SetConditions(notReady(mg, err))
+		if granted, err = c.allowed(ctx, mg, access); err != nil {
 			return nil, err
 		}
 	}
 	if err := c.track(ctx, mg); err != nil {
-		mg.SetConditions(notReady(mg, err))
 		return nil, err
-	}
-	connect := c.clients.Connect
-	if meta.WasDeleted(mg) {
-		connect = c.clients.ConnectForDeletion
 	}
 	cl, err := connect(ctx, access)
 	if err != nil {
-		mg.SetConditions(notReady(mg, err))
 		return nil, err //nolint:wrapcheck // It says what cannot be got, and the reconciler that connecting failed.
 	}
 	return &external[T]{
-		kind: c.kind, access: c.access, aiven: cl, cache: c.cache, marks: c.marks, refusals: c.refusals, attempts: c.attempts, atMost: atMost,
-		via: access.String(), imports: imports,
+		kind: c.kind, access: c.access, aiven: cl, cache: c.cache, marks: c.marks, refusals: c.refusals, attempts: c.attempts,
+		granted: granted, via: access.String(),
 	}, nil
 }
 
-// allowed tells whether the managed resource may have its user, and how many users
-// its service may have with it.
-func (c *connector[T]) allowed(ctx context.Context, mg T, a providerconfig.Access) (int, error) {
+// allowed tells whether the managed resource may have its user, and what comes
+// with it.
+func (c *connector[T]) allowed(ctx context.Context, mg T, a providerconfig.Access) (providerconfig.Granted, error) {
 	p := mg.GetServiceUserParameters()
 	use := providerconfig.Use{
 		Namespace: mg.GetNamespace(), Type: c.kind.ServiceType, Project: p.Project, Service: p.ServiceName,
@@ -134,13 +131,13 @@ func (c *connector[T]) allowed(ctx context.Context, mg T, a providerconfig.Acces
 	}
 	var err error
 	if use.Rotates, err = c.replaces(ctx, mg); err != nil {
-		return 0, err
+		return providerconfig.Granted{}, err
 	}
-	atMost, err := c.grants.Allow(ctx, a, use)
+	granted, err := c.grants.Allow(ctx, a, use)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // It says what is refused.
+		return granted, err //nolint:wrapcheck // It says what is refused.
 	}
-	return atMost, c.names.Check(ctx, namesakes.OwnerOf(mg), username.PrefixOf(use.Username)) //nolint:wrapcheck // As above.
+	return granted, c.names.Check(ctx, namesakes.OwnerOf(mg), username.PrefixOf(use.Username)) //nolint:wrapcheck // As above.
 }
 
 // replaces tells whether the user is to replace another one of the same
@@ -150,24 +147,14 @@ func (c *connector[T]) replaces(ctx context.Context, mg T) (bool, error) {
 	if !rotates(mg) || pattern == "" {
 		return false, nil
 	}
-	l := c.kind.NewList()
-	if err := c.cache.List(ctx, l, client.InNamespace(mg.GetNamespace()), client.MatchingFields{namesakes.IndexField: pattern}); err != nil {
-		return false, errors.Wrap(err, "cannot list managed resources of the application")
-	}
-	for _, o := range l.GetItems() {
-		other, ok := o.(T)
-		if ok && other.GetUID() != mg.GetUID() && userRef(other).ServiceRef == userRef(mg).ServiceRef && providerconfig.HasUser(other) {
-			return true, nil
-		}
-	}
-	return false, nil
+	others, err := c.kind.others(ctx, c.cache, mg, client.InNamespace(mg.GetNamespace()), client.MatchingFields{namesakes.IndexField: pattern})
+	return slices.ContainsFunc(others, func(o T) bool {
+		return userRef(o).ServiceRef == userRef(mg).ServiceRef && providerconfig.HasUser(o)
+	}), err
 }
 
 // rotates tells whether the user replaces another one of an application.
-func rotates(mg metav1.Object) bool {
-	n, err := strconv.Atoi(mg.GetAnnotations()[v1.AnnotationRevision])
-	return err == nil && n > 1
-}
+func rotates(mg metav1.Object) bool { return v1.RevisionOf(mg) > 1 }
 
 // earned tells whether a user is the managed resource's to delete, whatever is
 // granted now: it was seen to have it, or it recorded that it was about to create one of

@@ -5,6 +5,7 @@ package serviceuser
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
@@ -40,12 +41,10 @@ type external[T ServiceUser] struct {
 	marks    managed.CriticalAnnotationUpdater
 	refusals *refusals
 	attempts *attempts
-	// atMost is how many users the service may have with a new one. 0: any number.
-	atMost int
-	// via is with whose token Aiven is asked, and imports whether users may be
-	// imported with it that exist already.
-	via     string
-	imports bool
+	// granted comes with the user. Zero for one that is being deleted.
+	granted providerconfig.Granted
+	// via is with whose token Aiven is asked.
+	via string
 
 	// ours is whether a user of the managed resource's name would be its own.
 	// Known after Observe.
@@ -62,20 +61,22 @@ func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObserv
 	if err != nil {
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot get service")
 	}
+	wrongType := s.Type != e.kind.ServiceType
+	if wrongType && !meta.WasDeleted(mg) {
+		err := errors.Wrapf(aiven.ErrInvalid, "service %s of project %s is of type %s, not %s", s.Ref.Service, s.Ref.Project, s.Type, e.kind.ServiceType)
+		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot use service")
+	}
 	u, found := s.User(ref.Username)
-	if !found {
+	switch {
+	case !found:
 		return e.absent(ctx, mg, s)
-	}
-	if s.Type != e.kind.ServiceType && meta.WasDeleted(mg) {
+	case wrongType:
 		return managed.ExternalObservation{}, nil // A user of another kind of service is not ours.
-	}
-	if s.Type != e.kind.ServiceType {
-		return managed.ExternalObservation{}, e.unobserved(mg, e.wrongType(s), "cannot use service")
-	}
-	if !e.ours {
+	case !e.ours:
 		return managed.ExternalObservation{}, e.refuse(ctx, mg)
+	default:
+		return e.present(ctx, mg, s, u)
 	}
-	return e.present(ctx, mg, s, u)
 }
 
 // service returns the snapshot, read anew when it lacks credentials of the user,
@@ -112,9 +113,6 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 	if meta.WasDeleted(mg) {
 		return e.deleted(ctx, mg)
 	}
-	if s.Type != e.kind.ServiceType {
-		return managed.ExternalObservation{}, e.unobserved(mg, e.wrongType(s), "cannot use service")
-	}
 	if !s.Operational() {
 		err := errors.Wrapf(aiven.ErrServiceNotRunning, "service %s of project %s is in state %s", s.Ref.Service, s.Ref.Project, s.State)
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot create user")
@@ -128,10 +126,6 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 	}
 	mg.SetServiceUserObservation(v1alpha1.ServiceUserObservation{ServiceState: s.State})
 	return managed.ExternalObservation{}, nil
-}
-
-func (e *external[T]) wrongType(s *aiven.Service) error {
-	return errors.Wrapf(aiven.ErrInvalid, "service %s of project %s is of type %s, not %s", s.Ref.Service, s.Ref.Project, s.Type, e.kind.ServiceType)
 }
 
 // saw takes note of a user that was seen.
@@ -197,18 +191,11 @@ func (e *external[T]) shared(ctx context.Context, mg T, u aiven.User) (bool, err
 	if u.Type == "primary" {
 		return true, nil
 	}
-	l := e.kind.NewList()
-	if err := e.cache.List(ctx, l, client.MatchingFields{indexUser: userKey(userRef(mg))}); err != nil {
-		return false, errors.Wrap(err, "cannot list managed resources of the same user")
-	}
-	for _, other := range l.GetItems() {
-		o, ok := other.(T)
+	others, err := e.kind.others(ctx, e.cache, mg, client.MatchingFields{indexUser: userKey(userRef(mg))})
+	return slices.ContainsFunc(others, func(o T) bool {
 		// Only what was seen to have the user has it: anybody can name it.
-		if ok && o.GetUID() != mg.GetUID() && !meta.WasDeleted(o) && o.GetServiceUserObservation().Username == u.Username {
-			return true, nil
-		}
-	}
-	return false, nil
+		return !meta.WasDeleted(o) && o.GetServiceUserObservation().Username == u.Username
+	}), err
 }
 
 // details returns all connection details, and the keys that are missing.
@@ -232,7 +219,7 @@ func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreatio
 	ctx = aiven.WithUrgency(ctx, urgency(mg))
 	ref := userRef(mg)
 	initial := e.access.Initial(mg)
-	u, err := e.aiven.CreateUser(ctx, ref, initial, aiven.WithAtMost(e.atMost))
+	u, err := e.aiven.CreateUser(ctx, ref, initial, aiven.WithAtMost(e.granted.AtMost))
 	if errors.Is(err, aiven.ErrUserExists) {
 		u, err = e.resume(ctx, mg, ref)
 	}
@@ -333,7 +320,7 @@ func (e *external[T]) Disconnect(context.Context) error { return nil }
 func (e *external[T]) owns(mg T) bool {
 	switch {
 	case !generated(mg):
-		return e.imports || providerconfig.HasUser(mg) || e.attempts.mayHave(mg)
+		return e.granted.Imports || providerconfig.HasUser(mg) || e.attempts.mayHave(mg)
 	case taken(mg), e.attempts.isTaken(mg):
 		return false
 	case providerconfig.HasUser(mg):

@@ -25,6 +25,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
 // Environment variables with which the tests of the external client run against
@@ -96,7 +97,7 @@ func (alone) UpdateCriticalAnnotations(context.Context, client.Object) error { r
 func externalFor[T ServiceUser](p place, k Kind[T]) *external[T] {
 	a := newAttempts()
 	a.since = time.Now().Add(-time.Hour)
-	return &external[T]{kind: k, access: k.NewAccess(alone{}), aiven: p.client, cache: alone{}, marks: alone{}, refusals: &refusals{}, attempts: a, imports: true}
+	return &external[T]{kind: k, access: k.NewAccess(alone{}), aiven: p.client, cache: alone{}, marks: alone{}, refusals: &refusals{}, attempts: a, granted: providerconfig.Granted{Imports: true}}
 }
 
 // prepare gives a managed resource what the controller would have given it.

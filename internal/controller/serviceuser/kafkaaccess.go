@@ -152,18 +152,10 @@ func (a kafkaAccess) siblings(ctx context.Context, mg *v1alpha1.KafkaServiceUser
 	if p := username.PrefixOf(r.Username); p != "" {
 		sel = client.MatchingFields{namesakes.IndexField: p}
 	}
-	l := &v1alpha1.KafkaServiceUserList{}
-	if err := a.kube.List(ctx, l, client.InNamespace(mg.GetNamespace()), sel); err != nil {
-		return nil, errors.Wrap(err, "cannot list managed resources of the same pattern")
-	}
-	var out []*v1alpha1.KafkaServiceUser
-	for i := range l.Items {
-		o := &l.Items[i]
-		if o.GetUID() != mg.GetUID() && userRef(o).ServiceRef == r.ServiceRef && patternOf(o) == patternOf(mg) {
-			out = append(out, o)
-		}
-	}
-	return out, nil
+	others, err := Kafka().others(ctx, a.kube, mg, client.InNamespace(mg.GetNamespace()), sel)
+	return slices.DeleteFunc(others, func(o *v1alpha1.KafkaServiceUser) bool {
+		return userRef(o).ServiceRef != r.ServiceRef || patternOf(o) != patternOf(mg)
+	}), err
 }
 
 // asksForNothing tells whether neither the spec nor the record names an entry,

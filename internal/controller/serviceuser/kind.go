@@ -66,6 +66,21 @@ func (k Kind[T]) Type() string { return k.ServiceType }
 // Object returns an empty managed resource of this kind.
 func (k Kind[T]) Object() client.Object { return k.New() }
 
+// others returns the managed resources that options select, but the one that asks.
+func (k Kind[T]) others(ctx context.Context, r client.Reader, mg T, opts ...client.ListOption) ([]T, error) {
+	l := k.NewList()
+	if err := r.List(ctx, l, opts...); err != nil {
+		return nil, errors.Wrap(err, "cannot list managed resources")
+	}
+	var out []T
+	for _, o := range l.GetItems() {
+		if other, ok := o.(T); ok && other.GetUID() != mg.GetUID() {
+			out = append(out, other)
+		}
+	}
+	return out, nil
+}
+
 // Holder returns the namespace of the oldest managed resource that was seen to
 // have a user of a service, empty when there is none.
 func (k Kind[T]) Holder(ctx context.Context, r client.Reader, s aiven.ServiceRef) (string, error) {
@@ -77,10 +92,7 @@ func (k Kind[T]) Holder(ctx context.Context, r client.Reader, s aiven.ServiceRef
 	var oldest ServiceUser
 	for _, o := range l.GetItems() {
 		mg, ok := o.(T)
-		if !ok || !providerconfig.HasUser(mg) {
-			continue
-		}
-		if a := providerconfig.AccessOf(mg); a.IsOwn() || a.Config.Kind != v1alpha1.ClusterProviderConfigKind {
+		if !ok || !providerconfig.HasUser(mg) || !providerconfig.AccessOf(mg).IsCentral() {
 			continue // What was seen with a tenant's token proves nothing.
 		}
 		if oldest == nil || mg.GetCreationTimestamp().Time.Before(oldest.GetCreationTimestamp().Time) {
