@@ -49,6 +49,7 @@ const (
 // AllowedNamespaces say which namespaces may use a configuration: those that are
 // listed, and those whose labels are selected.
 // +kubebuilder:validation:XValidation:rule="has(self.names) || has(self.selector)",message="allowedNamespaces needs names, a selector, or both; leave it out to allow all namespaces"
+// +kubebuilder:validation:XValidation:rule="!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || size(e.values) == 0))",message="selector.matchExpressions have an operator In or NotIn with values, or Exists or DoesNotExist without"
 type AllowedNamespaces struct {
 	// Names of namespaces.
 	// +optional

@@ -8,9 +8,9 @@ import (
 
 // ServiceSettings are what both kinds of configuration say about Aiven.
 type ServiceSettings struct {
-	// BaseURL of the Aiven API. Default: https://api.aiven.io. In a
-	// ProviderConfig it must be one that the provider was started to allow
-	// (--allowed-base-urls).
+	// BaseURL of the Aiven API. Default: https://api.aiven.io, unless the provider
+	// was started with another one (--base-url). A ProviderConfig may name no other
+	// than that and those of --allowed-base-urls.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^https?://[^/?#@]+/?$')",message="baseURL is a scheme and a host, such as https://api.aiven.io, without a path or a user"
@@ -115,7 +115,7 @@ type KafkaPool struct {
 }
 
 // GetProject returns the project of the pool's service.
-func (p KafkaPool) GetProject() string {
+func (p *KafkaPool) GetProject() string {
 	if p.Project == "" {
 		return p.Name
 	}
@@ -186,11 +186,12 @@ type RotationDefaults struct {
 }
 
 // A ServicePattern matches Aiven services.
+// +kubebuilder:validation:XValidation:rule="has(self.project) || has(self.serviceName)",message="say project, serviceName or both; project: \"*\" is all services that the token reaches"
 type ServicePattern struct {
 	// Project is a pattern of project names: * stands for any characters, ? for
 	// one, {namespace} for the namespace. Default: any project.
 	// +optional
-	// +kubebuilder:default="*"
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^([a-z0-9*?-]|\{namespace\})+$`
 	Project string `json:"project,omitempty"`
@@ -199,7 +200,7 @@ type ServicePattern struct {
 	// same form. With {namespace}, a name that fits several namespaces belongs to the one with the longest
 	// name. Default: any service.
 	// +optional
-	// +kubebuilder:default="*"
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^([a-z0-9*?-]|\{namespace\})+$`
 	ServiceName string `json:"serviceName,omitempty"`

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/provider-aiven/provider-aiven/internal/provider"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/version"
 )
 
@@ -37,7 +38,8 @@ func main() {
 	app.Flag("leader-election-namespace", "Namespace of the lease. Default: the pod's.").StringVar(&o.LeaderElectionNamespace)
 	app.Flag("namespace", "Namespace of the records of the users that this cluster made, without which no orphan is deleted. Default: the pod's.").StringVar(&o.Namespace)
 	app.Flag("watch-namespaces", "Namespaces, separated by commas, whose objects the provider sees and touches. Default: all. See docs/rbac.md.").StringVar(&watched)
-	app.Flag("allowed-base-urls", "Base URLs of the Aiven API, separated by commas, that a namespaced ProviderConfig may use beside https://api.aiven.io.").StringVar(&allowed)
+	app.Flag("base-url", "Base URL of the Aiven API, where a configuration names none.").Default(providerconfig.DefaultBaseURL).StringVar(&o.BaseURLs.Default)
+	app.Flag("allowed-base-urls", "Base URLs of the Aiven API, separated by commas, that a namespaced ProviderConfig may use beside --base-url.").StringVar(&allowed)
 	app.Flag("janitor-grace", "How long a published Secret stays that no application names, after the last workload that used it. 0 means the default.").Default(provider.DefaultJanitorGrace.String()).DurationVar(&o.JanitorGrace)
 	app.Flag("janitor-dry-run", "Say in events and metrics which Secrets would be removed because nothing uses them, and remove none.").BoolVar(&o.JanitorDryRun)
 	app.Flag("metrics-address", "Address of the metrics, \"0\" for none.").Default(":8080").StringVar(&o.MetricsAddress)
@@ -46,7 +48,7 @@ func main() {
 	kingpin.MustParse(app.Parse(os.Args[1:]))
 
 	if allowed != "" {
-		o.AllowedBaseURLs = strings.Split(allowed, ",")
+		o.BaseURLs.Allowed = strings.Split(allowed, ",")
 	}
 	if watched != "" {
 		o.WatchNamespaces = strings.Split(watched, ",")

@@ -32,8 +32,8 @@ import (
 type Dependencies struct {
 	// NewClient makes an Aiven client.
 	NewClient providerconfig.ClientFn
-	// AllowedBaseURLs are those that a ProviderConfig may use, beside Aiven's.
-	AllowedBaseURLs []string
+	// BaseURLs are those of the Aiven API that configurations may use.
+	BaseURLs providerconfig.BaseURLs
 	// WatchNamespaces are those that the manager's cache is of. Empty: all.
 	WatchNamespaces []string
 	// Metrics count what happens to applications and their Secrets.
@@ -73,7 +73,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 	clients := providerconfig.NewClients(d.NewClient)
 	context.AfterFunc(ctx, clients.Close)
 	files := providerconfig.NewFiles(ctx)
-	resolver := providerconfig.NewResolver(mgr.GetClient(), providerconfig.Sources{Secrets: secrets, Files: files}, clients, d.AllowedBaseURLs)
+	resolver := providerconfig.NewResolver(mgr.GetClient(), providerconfig.Sources{Secrets: secrets, Files: files}, clients, d.BaseURLs)
 	if d.ServiceUsers != nil {
 		d.ServiceUsers.From(resolver.ServiceUsers)
 	}

@@ -67,8 +67,9 @@ type Options struct {
 	StateMetricInterval time.Duration
 	// Workers of each controller. Default: DefaultWorkers.
 	Workers int
-	// AllowedBaseURLs are those that a ProviderConfig may use beside Aiven's.
-	AllowedBaseURLs []string
+	// BaseURLs are those of the Aiven API that configurations may use. Default:
+	// Aiven's own.
+	BaseURLs providerconfig.BaseURLs
 	// WatchNamespaces are those whose objects the provider sees and touches, beside
 	// its own records and the tokens of ClusterProviderConfigs. Default: all.
 	WatchNamespaces []string
@@ -180,7 +181,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 			PollStateMetricInterval: o.StateMetricInterval, MRMetrics: mrMetrics, MRStateMetrics: stateMetrics,
 		},
 	}, ourcontroller.Dependencies{
-		NewClient: newClient(o, m), AllowedBaseURLs: o.AllowedBaseURLs, WatchNamespaces: o.WatchNamespaces, Metrics: m,
+		NewClient: newClient(o, m), BaseURLs: o.BaseURLs, WatchNamespaces: o.WatchNamespaces, Metrics: m,
 		Janitor: janitor.Policy{Grace: o.JanitorGrace, DryRun: o.JanitorDryRun}, Now: now, NewQueue: newQueue(o.Clock),
 		Orphans: orphaned, ServiceUsers: users, Namespace: o.Namespace, OrphanInterval: o.OrphanInterval,
 	})

@@ -128,7 +128,7 @@ func TestAllow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := &Grants{
-				Resolver:   NewResolver(kubeWith(t, tc.config).Build(), Sources{}, nil, nil),
+				Resolver:   NewResolver(kubeWith(t, tc.config).Build(), Sources{}, nil, BaseURLs{}),
 				Namespaces: NewNamespaces(metadata(t, "a", "a-b", "b"), nil, nil), Instances: tc.instances,
 				Holder: func(context.Context, Use) (string, error) { return tc.holder, nil },
 			}
@@ -170,7 +170,7 @@ func TestAllowUnknown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := &Grants{
-				Resolver: NewResolver(kubeWith(t, tc.config.DeepCopyObject().(client.Object)).Build(), Sources{}, nil, nil), Namespaces: NewNamespaces(tc.namespaces, nil, nil),
+				Resolver: NewResolver(kubeWith(t, tc.config.DeepCopyObject().(client.Object)).Build(), Sources{}, nil, BaseURLs{}), Namespaces: NewNamespaces(tc.namespaces, nil, nil),
 				Holder: func(context.Context, Use) (string, error) { return "", tc.holder },
 			}
 			_, err := g.Allow(t.Context(), Access{Config: clusterRef("c")}, Use{Namespace: "a", Type: grants.OpenSearch, Project: "p", Service: "opensearch-a-x"})

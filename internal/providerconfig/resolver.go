@@ -3,6 +3,7 @@
 package providerconfig
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ type Resolver struct {
 	secrets SecretReader
 	files   FileReader
 	clients *Clients
-	allowed []string
+	urls    BaseURLs
 
 	mu   sync.Mutex
 	last map[Access]connected
@@ -76,16 +77,25 @@ type Sources struct {
 	Files   FileReader
 }
 
+// BaseURLs are those of the Aiven API that configurations may use.
+type BaseURLs struct {
+	// Default is used where a configuration names none. Empty: DefaultBaseURL.
+	Default string
+	// Allowed are those that a ProviderConfig may name beside the default.
+	Allowed []string
+}
+
 // NewResolver returns a Resolver that reads configurations from kube (a cached
 // client will do), tokens from their sources, and takes its clients from clients.
-// A ProviderConfig may use no base URL but the allowed ones.
-func NewResolver(kube client.Reader, s Sources, clients *Clients, allowedBaseURLs []string) *Resolver {
-	allowed := []string{DefaultBaseURL}
-	for _, u := range allowedBaseURLs {
+func NewResolver(kube client.Reader, s Sources, clients *Clients, urls BaseURLs) *Resolver {
+	urls.Default = strings.TrimSuffix(cmp.Or(urls.Default, DefaultBaseURL), "/")
+	allowed := []string{urls.Default}
+	for _, u := range urls.Allowed {
 		allowed = append(allowed, strings.TrimSuffix(u, "/"))
 	}
+	urls.Allowed = allowed
 	return &Resolver{
-		kube: kube, secrets: s.Secrets, files: s.Files, clients: clients, allowed: allowed,
+		kube: kube, secrets: s.Secrets, files: s.Files, clients: clients, urls: urls,
 		last: make(map[Access]connected),
 	}
 }
@@ -120,7 +130,7 @@ func (r *Resolver) Settings(ctx context.Context, ref Ref) (Settings, error) {
 func (r *Resolver) Connect(ctx context.Context, a Access) (*aiven.Client, error) {
 	s, token, err := r.get(ctx, a.Config)
 	if a.IsOwn() && errors.Is(err, ErrNoConfig) {
-		s, err = Settings{Ref: a.Config, ServiceSettings: v1alpha1.ServiceSettings{BaseURL: DefaultBaseURL}}, nil
+		s, err = Settings{Ref: a.Config, ServiceSettings: v1alpha1.ServiceSettings{BaseURL: r.urls.Default}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -192,7 +202,7 @@ func (r *Resolver) get(ctx context.Context, ref Ref) (Settings, tokenFn, error) 
 		Ref: ref, ServiceSettings: pc.Spec.ServiceSettings,
 		AllowedNamespaces: pc.Spec.AllowedNamespaces, Usernames: pc.Spec.Usernames,
 	}
-	s.BaseURL = baseURL(s.BaseURL)
+	s.BaseURL = r.urls.of(s.BaseURL)
 	return s, r.clusterToken(pc.Spec.Credentials), nil
 }
 
@@ -204,19 +214,17 @@ func (r *Resolver) local(ctx context.Context, ref Ref) (Settings, tokenFn, error
 		return Settings{}, nil, missing(err, ref)
 	}
 	s := Settings{Ref: ref, ServiceSettings: pc.Spec.ServiceSettings}
-	s.BaseURL = baseURL(s.BaseURL)
-	if !slices.Contains(r.allowed, s.BaseURL) {
+	s.BaseURL = r.urls.of(s.BaseURL)
+	if !slices.Contains(r.urls.Allowed, s.BaseURL) {
 		return Settings{}, nil, errors.Wrapf(ErrNotAllowed, "cannot use %s: baseURL %s is not one of --allowed-base-urls", ref, s.BaseURL)
 	}
 	sel := pc.Spec.Credentials.SecretRef
 	return s, r.secretToken(types.NamespacedName{Namespace: ref.Namespace, Name: sel.Name}, sel.Key), nil
 }
 
-func baseURL(u string) string {
-	if u == "" {
-		return DefaultBaseURL
-	}
-	return strings.TrimSuffix(u, "/")
+// of returns the base URL for what a configuration says.
+func (u BaseURLs) of(named string) string {
+	return strings.TrimSuffix(cmp.Or(named, u.Default), "/")
 }
 
 func missing(err error, ref Ref) error {

@@ -154,7 +154,7 @@ func TestChoose(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := NewResolver(tc.kube, Sources{}, nil, nil).Choose(t.Context(), tc.named, "team-a")
+			got, err := NewResolver(tc.kube, Sources{}, nil, BaseURLs{}).Choose(t.Context(), tc.named, "team-a")
 			if diff := cmp.Diff(tc.err, err, cmpopts.EquateErrors()); diff != "" {
 				t.Errorf("%s: -want error, +got error:\n%s", tc.reason, diff)
 			}
@@ -238,7 +238,7 @@ func TestConnect(t *testing.T) {
 				b = b.WithObjects(tc.with)
 			}
 			m := &made{}
-			r := NewResolver(b.Build(), Sources{Secrets: secrets, Files: NewFiles(t.Context())}, m.clients(t), []string{allowedURL + "/"})
+			r := NewResolver(b.Build(), Sources{Secrets: secrets, Files: NewFiles(t.Context())}, m.clients(t), BaseURLs{Allowed: []string{allowedURL + "/"}})
 			c, err := r.Connect(t.Context(), tc.access)
 			if diff := cmp.Diff(tc.err, err, cmpopts.EquateErrors()); diff != "" {
 				t.Fatalf("%s: -want error, +got error:\n%s", tc.reason, diff)
@@ -259,6 +259,50 @@ func TestConnect(t *testing.T) {
 				if strings.Contains(err.Error(), token) {
 					t.Errorf("%s: the error quotes a token", tc.reason)
 				}
+			}
+		})
+	}
+}
+
+// TestBaseURLs: where the provider was started for another address than Aiven's.
+func TestBaseURLs(t *testing.T) {
+	t.Parallel()
+	const proxy = "https://proxy.test"
+	secrets := secretData{
+		named("platform", "central"): {"token": "c"}, named("team-a", "team"): {"token": "t"}, named("team-a", "own"): {"token": "o"},
+	}
+	cases := map[string]struct {
+		reason string
+		access Access
+		with   client.Object
+		want   string
+		err    error
+	}{
+		"Cluster":      {"A configuration that names none uses it.", Access{Config: clusterRef("c")}, cluster("c", fromSecret("central", "token"), ""), proxy, nil},
+		"ClusterNamed": {"The platform team may name any.", Access{Config: clusterRef("c")}, cluster("c", fromSecret("central", "token"), DefaultBaseURL), DefaultBaseURL, nil},
+		"Local":        {"So does a tenant's.", Access{Config: localRef("team-a", "p")}, local("team-a", "p", "team", ""), proxy, nil},
+		"LocalSame":    {"Who names it says nothing else.", Access{Config: localRef("team-a", "p")}, local("team-a", "p", "team", proxy+"/"), proxy, nil},
+		"LocalAround":  {"A tenant does not get around it.", Access{Config: localRef("team-a", "p")}, local("team-a", "p", "team", DefaultBaseURL), "", ErrNotAllowed},
+		"Own":          {"A token without a configuration goes there.", clusterRef("c").With(localKey("own", "token"), "team-a"), nil, proxy, nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := kubeWith(t)
+			if tc.with != nil {
+				b = b.WithObjects(tc.with)
+			}
+			m := &made{}
+			_, err := NewResolver(b.Build(), Sources{Secrets: secrets}, m.clients(t), BaseURLs{Default: proxy + "/"}).Connect(t.Context(), tc.access)
+			if diff := cmp.Diff(tc.err, err, cmpopts.EquateErrors()); diff != "" {
+				t.Fatalf("%s: -want error, +got error:\n%s", tc.reason, diff)
+			}
+			var got string
+			for _, k := range m.keys {
+				got = k.BaseURL
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}
@@ -295,7 +339,7 @@ func TestConnectForDeletion(t *testing.T) {
 			t.Parallel()
 			kube := kubeWith(t, cluster("c", fromSecret("central", "token"), "")).Build()
 			secrets := secretData{named("platform", "central"): {"token": "central-token"}, named("team-a", "own"): {"token": "own-token"}}
-			r := NewResolver(kube, Sources{Secrets: secrets}, (&made{}).clients(t), nil)
+			r := NewResolver(kube, Sources{Secrets: secrets}, (&made{}).clients(t), BaseURLs{})
 			var before *aiven.Client
 			if tc.before {
 				var err error
@@ -323,7 +367,7 @@ func TestForget(t *testing.T) {
 	kube := kubeWith(t, cluster("c", fromSecret("central", "token"), ""), cluster("d", fromSecret("central", "token"), "")).Build()
 	secrets := secretData{named("platform", "central"): {"token": "central-token"}, named("team-a", "own"): {"token": "own-token", "second": "second-token"}, named("team-b", "own"): {"token": "other-token"}}
 	clients := (&made{}).clients(t)
-	r := NewResolver(kube, Sources{Secrets: secrets}, clients, nil)
+	r := NewResolver(kube, Sources{Secrets: secrets}, clients, BaseURLs{})
 	all := []Access{
 		{Config: clusterRef("c")},
 		{Config: clusterRef("d")},

@@ -33,6 +33,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 	"github.com/provider-aiven/provider-aiven/internal/provider"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
 // Token is what the simulator accepts, beside what a test adds.
@@ -119,7 +120,7 @@ func (h *Harness) StartProvider(with ...func(p *Process)) {
 	h.cancel, h.done, h.Registry = cancel, make(chan error, 1), prometheus.NewRegistry()
 	zl := zap.New(zap.WriteTo(h.Log), zap.Level(MostVerbose))
 	p := &Process{Gate: NewGate(), Options: provider.Options{
-		PollInterval: 2 * time.Second, JanitorGrace: time.Second, Namespace: "default", OrphanInterval: 500 * time.Millisecond, Registry: h.Registry, AllowedBaseURLs: []string{h.URL},
+		PollInterval: 2 * time.Second, JanitorGrace: time.Second, Namespace: "default", OrphanInterval: 500 * time.Millisecond, Registry: h.Registry, BaseURLs: providerconfig.BaseURLs{Allowed: []string{h.URL}},
 		Logger: logging.NewLogrLogger(zl), SkipNameValidation: true, UserAgent: "harness",
 		Aiven: func(o *aiven.Options) {
 			o.ErrorTTL, o.SettleTime, o.ACLInterval = 200*time.Millisecond, time.Second, 50*time.Millisecond

@@ -112,6 +112,7 @@ func TestQuotaConfigured(t *testing.T) {
 	}
 	// Not even for him when it is used up.
 	te.outside("kafka", 4)
+	te.looked("kafka")
 	te.change("orders", request("two"))
 	te.condition("orders", v1.TypeRotated, v1.ReasonQuotaExceeded)
 	te.quota("orders", corev1.ConditionFalse, v1.ReasonQuotaExceeded)

@@ -165,6 +165,11 @@ func TestConfigurationValidation(t *testing.T) {
 		"SamePool": {"A pool is listed once.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) {
 			s.KafkaPools = []v1alpha1.KafkaPool{{Name: "a"}, {Name: "a"}}
 		}), "Duplicate value"},
+		"BadOperator":   {"An operator that nobody knows selects nothing.", cluster(selecting("Is", "prod")), "an operator In or NotIn with values"},
+		"NoValues":      {"In needs values.", cluster(selecting("In")), "an operator In or NotIn with values"},
+		"Exists":        {"Exists needs none.", cluster(selecting("Exists")), ""},
+		"AnyService":    {"An empty pattern is a slip, not the wish for everything.", cluster(allowing(v1alpha1.ServicePattern{})), "say project, serviceName or both"},
+		"AllServices":   {"Who wants all services says so.", cluster(allowing(v1alpha1.ServicePattern{Project: "*"})), ""},
 		"BadOrphans":    {"Orphans are reported or deleted.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) { s.Orphans = "Adopt" }), `supported values: "Report", "Delete"`},
 		"DeleteOrphans": {"Who wants them deleted says so.", cluster(func(s *v1alpha1.ClusterProviderConfigSpec) { s.Orphans = v1alpha1.OrphansDelete }), ""},
 		"Good":          {"A Secret is all it needs.", cluster(func(*v1alpha1.ClusterProviderConfigSpec) {}), ""},
@@ -178,6 +183,18 @@ func TestConfigurationValidation(t *testing.T) {
 			check(t, tc.reason, tc.want, h.Kube.Create(t.Context(), tc.o, client.DryRunAll))
 		})
 	}
+}
+
+func selecting(op metav1.LabelSelectorOperator, values ...string) func(s *v1alpha1.ClusterProviderConfigSpec) {
+	return func(s *v1alpha1.ClusterProviderConfigSpec) {
+		s.AllowedNamespaces = &v1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "stage", Operator: op, Values: values}},
+		}}
+	}
+}
+
+func allowing(p v1alpha1.ServicePattern) func(s *v1alpha1.ClusterProviderConfigSpec) {
+	return func(s *v1alpha1.ClusterProviderConfigSpec) { s.Services = []v1alpha1.ServicePattern{p} }
 }
 
 func cluster(fn func(s *v1alpha1.ClusterProviderConfigSpec)) *v1alpha1.ClusterProviderConfig {

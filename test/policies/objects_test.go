@@ -60,21 +60,16 @@ var configs = map[string]v1alpha1.ClusterProviderConfigSpec{
 		InstanceNames: v1alpha1.InstanceNames{OpenSearch: "os.{instance}+{namespace}-{instance}(x)", Valkey: "é-{instance}"},
 	}},
 
-	"named":         allowed(v1alpha1.AllowedNamespaces{Names: []string{"x", orders}}),
-	"nobody":        allowed(v1alpha1.AllowedNamespaces{Names: []string{"nowhere"}}),
-	"labels":        allowed(v1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "dev", "region": "no"}}}),
-	"everybody":     allowed(v1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{}}),
-	"either":        allowed(v1alpha1.AllowedNamespaces{Names: []string{ordersEU}, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"region": "no"}}}),
-	"in":            expression("tier", metav1.LabelSelectorOpIn, "dev", "test"),
-	"not-in":        expression("tier", metav1.LabelSelectorOpNotIn, "dev", "test"),
-	"exists":        expression("region", metav1.LabelSelectorOpExists),
-	"not-exists":    expression("region", metav1.LabelSelectorOpDoesNotExist),
-	"bad-operator":  expression("tier", "Is", "dev"),
-	"in-nothing":    expression("tier", metav1.LabelSelectorOpIn),
-	"not-in-empty":  expression("tier", metav1.LabelSelectorOpNotIn),
-	"exists-value":  expression("tier", metav1.LabelSelectorOpExists, "dev"),
-	"bad-value":     expression("tier", metav1.LabelSelectorOpNotIn, "not a label's value"),
-	"named-and-bad": named(expression("tier", "Is", "dev"), orders),
+	"named":      allowed(v1alpha1.AllowedNamespaces{Names: []string{"x", orders}}),
+	"nobody":     allowed(v1alpha1.AllowedNamespaces{Names: []string{"nowhere"}}),
+	"labels":     allowed(v1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "dev", "region": "no"}}}),
+	"everybody":  allowed(v1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{}}),
+	"either":     allowed(v1alpha1.AllowedNamespaces{Names: []string{ordersEU}, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"region": "no"}}}),
+	"in":         expression("tier", metav1.LabelSelectorOpIn, "dev", "test"),
+	"not-in":     expression("tier", metav1.LabelSelectorOpNotIn, "dev", "test"),
+	"exists":     expression("region", metav1.LabelSelectorOpExists),
+	"not-exists": expression("region", metav1.LabelSelectorOpDoesNotExist),
+	"bad-value":  expression("tier", metav1.LabelSelectorOpNotIn, "not a label's value"),
 
 	"listed": {ServiceSettings: v1alpha1.ServiceSettings{
 		Project:    "dev",
@@ -107,8 +102,8 @@ var configs = map[string]v1alpha1.ClusterProviderConfigSpec{
 	// For the canaries, which are made last.
 	"canary-namespaces": allowed(v1alpha1.AllowedNamespaces{Names: []string{"nowhere"}}),
 	"canary-services":   {},
-	"canary-kafka":      {ServiceSettings: v1alpha1.ServiceSettings{Services: []v1alpha1.ServicePattern{{}}}},
-	"canary-usernames":  {ServiceSettings: v1alpha1.ServiceSettings{Services: []v1alpha1.ServicePattern{{}}}},
+	"canary-kafka":      {ServiceSettings: v1alpha1.ServiceSettings{Services: []v1alpha1.ServicePattern{{Project: "*"}}}},
+	"canary-usernames":  {ServiceSettings: v1alpha1.ServiceSettings{Services: []v1alpha1.ServicePattern{{Project: "*"}}}},
 }
 
 // costly returns as many patterns of 249 characters.
@@ -123,7 +118,7 @@ func costly(prefix string, n int) []string {
 // allowed restricts namespaces and nothing else.
 func allowed(a v1alpha1.AllowedNamespaces) v1alpha1.ClusterProviderConfigSpec {
 	return v1alpha1.ClusterProviderConfigSpec{
-		ServiceSettings:   v1alpha1.ServiceSettings{Project: "dev", Services: []v1alpha1.ServicePattern{{}}},
+		ServiceSettings:   v1alpha1.ServiceSettings{Project: "dev", Services: []v1alpha1.ServicePattern{{Project: "*"}}},
 		AllowedNamespaces: &a, Usernames: v1alpha1.UsernamesAny,
 	}
 }

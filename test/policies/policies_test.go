@@ -171,7 +171,6 @@ func localName(a *v1.AivenApplication, name string) *v1.AivenApplication {
 }
 
 func ofNamespaces() map[string]sample {
-	const invalid = "invalid"
 	out := map[string]sample{}
 	for name, s := range map[string]struct {
 		config, namespace, want, cannot string
@@ -183,15 +182,9 @@ func ofNamespaces() map[string]sample {
 		"NotIn": {"not-in", ordersEU, "", ""}, "Among": {"not-in", orders, "namespaces", ""}, "NotInNoLabel": {"not-in", teamA, "", ""},
 		"Exists": {"exists", orders, "", ""}, "ExistsNot": {"exists", plain, "namespaces", ""},
 		"NotExists": {"not-exists", plain, "", ""}, "NotExistsBut": {"not-exists", orders, "namespaces", ""},
-		"BadOperator": {"bad-operator", orders, invalid, ""}, "InNothing": {"in-nothing", orders, invalid, ""}, "NotInEmpty": {"not-in-empty", teamA, invalid, ""}, "ExistsValue": {"exists-value", orders, invalid, ""},
-		"NamedAndBad": {"named-and-bad", orders, "", ""},
-		"BadValue":    {"bad-value", ordersEU, "", labelSyntax},
+		"BadValue": {"bad-value", ordersEU, "", labelSyntax},
 	} {
 		sample := sample{reason: "Who may use the token.", namespace: s.namespace, config: s.config, want: s.want, cannot: s.cannot}
-		if s.want == invalid {
-			// That the selector is wrong only the provider says.
-			sample.want, sample.says = "namespaces", "Namespace "+s.namespace+" is not one that allowedNamespaces of ClusterProviderConfig "+s.config+" allow. Ask the platform team to add it."
-		}
 		sample.object = app(s.config, valkey("x"))
 		out[name+"Application"] = sample
 		sample.object = valkeyUser(s.config, "dev", "x", "avnadmin")

@@ -187,7 +187,7 @@ func (e *Environment) StartProvider(ctx context.Context) error {
 		"--poll="+e.poll.String(),
 		"--namespace="+namespace,
 		"--janitor-grace="+janitorGrace.String(),
-		"--allowed-base-urls="+e.URL,
+		"--base-url="+e.URL,
 		"--metrics-address="+address,
 		"--health-address=0",
 	)

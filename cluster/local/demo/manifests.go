@@ -15,8 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 )
 
 // fieldOwner of what is applied from files.
@@ -24,8 +22,7 @@ const fieldOwner = "examples"
 
 // Apply applies the YAML files that match the patterns, which are relative to
 // the checkout ("examples/*.yaml"), on the server. Namespaces that the files use
-// are made first, and configurations are pointed at the simulator, unless they
-// name a base URL. A pattern that matches no file is an error.
+// are made first. A pattern that matches no file is an error.
 func (e *Environment) Apply(ctx context.Context, patterns ...string) error {
 	var objects []*unstructured.Unstructured
 	for _, p := range patterns {
@@ -41,9 +38,6 @@ func (e *Environment) Apply(ctx context.Context, patterns ...string) error {
 		}
 	}
 	for _, o := range objects {
-		if err := setBaseURL(o, e.URL); err != nil {
-			return err
-		}
 		what := describe(o)
 		if err := e.Kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(o), client.FieldOwner(fieldOwner), client.ForceOwnership); err != nil {
 			return errors.Wrapf(err, "cannot apply %s", what)
@@ -112,19 +106,6 @@ func namespaces(objects []*unstructured.Unstructured) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// setBaseURL points a configuration that names no base URL at one. Other objects
-// stay as they are.
-func setBaseURL(o *unstructured.Unstructured, url string) error {
-	gvk := o.GroupVersionKind()
-	if gvk.Group != v1alpha1.Group || gvk.Kind != v1alpha1.ClusterProviderConfigKind && gvk.Kind != v1alpha1.ProviderConfigKind {
-		return nil
-	}
-	if have, _, err := unstructured.NestedString(o.Object, "spec", "baseURL"); err != nil || have != "" {
-		return errors.Wrap(err, "cannot read the base URL of a configuration")
-	}
-	return errors.Wrap(unstructured.SetNestedField(o.Object, url, "spec", "baseURL"), "cannot set the base URL of a configuration")
 }
 
 // describe names an object for people.

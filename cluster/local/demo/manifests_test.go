@@ -60,48 +60,6 @@ func TestNamespaces(t *testing.T) {
 	}
 }
 
-func TestSetBaseURL(t *testing.T) {
-	config := func(group, kind string, spec map[string]any) map[string]any {
-		return map[string]any{"apiVersion": group + "/v1alpha1", "kind": kind, "spec": spec}
-	}
-	cases := map[string]struct {
-		reason   string
-		in, want map[string]any
-	}{
-		"Cluster": {
-			reason: "A configuration without a base URL gets one.",
-			in:     config("aiven.nais.io", "ClusterProviderConfig", map[string]any{"project": "p"}),
-			want:   config("aiven.nais.io", "ClusterProviderConfig", map[string]any{"project": "p", "baseURL": "http://x"}),
-		},
-		"Namespaced": {
-			reason: "That of a namespace, too.",
-			in:     config("aiven.nais.io", "ProviderConfig", map[string]any{}),
-			want:   config("aiven.nais.io", "ProviderConfig", map[string]any{"baseURL": "http://x"}),
-		},
-		"Given": {
-			reason: "A base URL that is given stays.",
-			in:     config("aiven.nais.io", "ProviderConfig", map[string]any{"baseURL": "http://y"}),
-			want:   config("aiven.nais.io", "ProviderConfig", map[string]any{"baseURL": "http://y"}),
-		},
-		"OfOthers": {
-			reason: "Configurations of other providers are not ours.",
-			in:     config("sql.crossplane.io", "ProviderConfig", map[string]any{}),
-			want:   config("sql.crossplane.io", "ProviderConfig", map[string]any{}),
-		},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			u := &unstructured.Unstructured{Object: tc.in}
-			if err := setBaseURL(u, "http://x"); err != nil {
-				t.Fatalf("\n%s\nsetBaseURL(...): %v", tc.reason, err)
-			}
-			if diff := cmp.Diff(tc.want, u.Object); diff != "" {
-				t.Errorf("\n%s\nsetBaseURL(...): -want, +got:\n%s", tc.reason, diff)
-			}
-		})
-	}
-}
-
 // The examples hold no field that our types do not have.
 func TestExamples(t *testing.T) {
 	root, err := checkout()

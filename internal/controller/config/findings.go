@@ -158,11 +158,8 @@ func projectsOf(s v1alpha1.ServiceSettings) []string {
 	if s.Project != "" {
 		out = append(out, s.Project)
 	}
-	for _, p := range s.KafkaPools {
-		if p.Project == "" {
-			p.Project = p.Name
-		}
-		out = append(out, p.Project)
+	for i := range s.KafkaPools {
+		out = append(out, s.KafkaPools[i].GetProject())
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -96,9 +96,7 @@ func (k *keeper) brought(ctx context.Context, n types.NamespacedName) bool {
 	if err := k.cache.List(ctx, l, client.InNamespace(n.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return true // Not to watch a token that is needed is worse.
 	}
-	return slices.ContainsFunc(l.Items, func(a v1.AivenApplication) bool {
-		return a.Spec.AuthSecretRef != nil && a.Spec.AuthSecretRef.Name == n.Name
-	})
+	return slices.ContainsFunc(l.Items, func(a v1.AivenApplication) bool { return broughtBy(&a) == n })
 }
 
 // needed returns how many managed resources need the token in a Secret: those that

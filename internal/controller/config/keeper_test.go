@@ -8,12 +8,18 @@ import (
 	"testing"
 	"time"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/google/go-cmp/cmp"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	ctrlevent "sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 )
 
@@ -69,6 +75,16 @@ func TestKeeper(t *testing.T) {
 			reason:  "What nobody needs is free to go, and is not watched.",
 			objects: []client.Object{tokenSecret(finalizers(ours, others), going)},
 			want:    want{finalizers: []string{others}, forgotten: forgotten},
+		},
+		"BroughtByApplication": {
+			reason:  "An application waits for its token to come or change. There is nothing to delete at Aiven yet.",
+			objects: []client.Object{tokenSecret(), bringing("token")},
+			want:    want{},
+		},
+		"ApplicationBringsAnother": {
+			reason:  "What an application does not name is not its token.",
+			objects: []client.Object{tokenSecret(), bringing("another")},
+			want:    want{forgotten: forgotten},
 		},
 		"Gone": {
 			reason:  "The last finalizer lets a deleted Secret go.",
@@ -133,6 +149,50 @@ func TestKeeper(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOfApplication: a watch ends with the application that it was for, although no
+// managed resource ever used the token.
+func TestOfApplication(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		before *v1.AivenApplication
+		after  *v1.AivenApplication // nil: deleted
+		want   []reconcile.Request
+	}{
+		"Deleted":     {"Its Secret may be watched for nobody now.", bringing("token"), nil, []reconcile.Request{request(secretName)}},
+		"Another":     {"What it does not name any more may not be needed.", bringing("token"), bringing("another"), []reconcile.Request{request(secretName)}},
+		"None":        {"It uses a configuration now.", bringing("token"), &v1.AivenApplication{}, []reconcile.Request{request(secretName)}},
+		"Same":        {"Other changes say nothing of the Secret.", bringing("token"), bringing("token"), nil},
+		"NeverHadOne": {"Most applications bring none.", &v1.AivenApplication{}, nil, nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+			h := newRig(t).keeper().ofApplication()
+			if tc.after == nil {
+				h.Delete(t.Context(), ctrlevent.DeleteEvent{Object: tc.before}, q)
+			} else {
+				h.Update(t.Context(), ctrlevent.UpdateEvent{ObjectOld: tc.before, ObjectNew: tc.after}, q)
+			}
+			var got []reconcile.Request
+			for q.Len() > 0 {
+				r, _ := q.Get()
+				got = append(got, r)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// bringing returns an application that brings a token.
+func bringing(secret string) *v1.AivenApplication {
+	a := &v1.AivenApplication{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "refunds"}}
+	a.Spec.AuthSecretRef = &xpv2.LocalSecretKeySelector{LocalSecretReference: xpv2.LocalSecretReference{Name: secret}, Key: "token"}
+	return a
 }
 
 // TestKeeperBurst: many managed resources of one token are not many reads.

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
@@ -161,7 +162,8 @@ func setupKeeper(mgr ctrl.Manager, o controller.Options, d Dependencies) error {
 		Named(keeperName).
 		WithOptions(opts).
 		WatchesRawSource(k.changed(d.Tokens.Secrets)).
-		WatchesRawSource(k.held())
+		WatchesRawSource(k.held()).
+		Watches(&v1.AivenApplication{}, k.ofApplication())
 	for _, c := range kinds {
 		b = b.Watches(c.new(), k.ofConfig(), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	}

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
@@ -52,6 +53,19 @@ func (k *keeper) ofConfig() handler.EventHandler {
 		UpdateFunc: func(_ context.Context, e ctrlevent.UpdateEvent, q queue) {
 			k.enqueue(q, secretOf(e.ObjectOld))
 			k.enqueue(q, secretOf(e.ObjectNew))
+		},
+	}
+}
+
+// ofApplication looks at the Secrets that applications brought and do not bring any
+// more. There may be no managed resource that tells.
+func (k *keeper) ofApplication() handler.EventHandler {
+	return handler.Funcs{
+		DeleteFunc: func(_ context.Context, e ctrlevent.DeleteEvent, q queue) { k.enqueue(q, broughtBy(e.Object)) },
+		UpdateFunc: func(_ context.Context, e ctrlevent.UpdateEvent, q queue) {
+			if was := broughtBy(e.ObjectOld); was != broughtBy(e.ObjectNew) {
+				k.enqueue(q, was)
+			}
 		},
 	}
 }
@@ -140,6 +154,15 @@ func (k *keeper) enqueue(q queue, n types.NamespacedName) {
 	default:
 		q.Add(reconcile.Request{NamespacedName: n})
 	}
+}
+
+// broughtBy returns the Secret of the token that an application brings. Zero: none.
+func broughtBy(o client.Object) types.NamespacedName {
+	a, ok := o.(*v1.AivenApplication)
+	if !ok || a.Spec.AuthSecretRef == nil {
+		return types.NamespacedName{}
+	}
+	return types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.AuthSecretRef.Name}
 }
 
 // secretOf returns the Secret that a configuration points to. Zero: none.
