@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
 const (
@@ -33,8 +34,9 @@ type attempts struct {
 }
 
 type attempt struct {
-	// name that was tried and may exist now, empty when none.
-	name string
+	// tried is the user that may exist now, and with whose token it was tried, as
+	// triedBy says it. Empty: none.
+	tried string
 	// unanswered is when an attempt last ended without saying what came of it.
 	unanswered time.Time
 	// taken is a name that turned out to belong to somebody else.
@@ -48,16 +50,21 @@ func newAttempts() *attempts { return &attempts{by: make(map[types.UID]attempt)}
 // mayHave tells whether the user of the managed resource's name may be one that
 // was created for it: this process tried, or an earlier one recorded that it was
 // about to.
-func (a *attempts) mayHave(mg metav1.Object) bool {
+func (a *attempts) mayHave(mg ServiceUser) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.since.IsZero() {
 		a.since = time.Now()
 	}
-	if a.by[mg.GetUID()].name == meta.GetExternalName(mg) {
-		return true
-	}
-	return pending(mg) && !mg.GetCreationTimestamp().After(a.since.Add(clockSkew))
+	return a.by[mg.GetUID()].tried == triedBy(mg) || pending(mg) && !mg.GetCreationTimestamp().After(a.since.Add(clockSkew))
+}
+
+// created tells whether this process created the user of the managed resource's
+// name, or does not know what came of that.
+func (a *attempts) created(mg ServiceUser) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.by[mg.GetUID()].tried == triedBy(mg)
 }
 
 // isTaken tells whether the name was found to belong to somebody else.
@@ -76,17 +83,17 @@ func (a *attempts) unsettled(mg metav1.Object) bool {
 }
 
 // ended takes note of how an attempt to create the user ended.
-func (a *attempts) ended(mg metav1.Object, err error) {
+func (a *attempts) ended(mg ServiceUser, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k := a.by[mg.GetUID()]
 	switch {
 	case err == nil:
-		k.name, k.unanswered = meta.GetExternalName(mg), time.Time{}
+		k.tried, k.unanswered = triedBy(mg), time.Time{}
 	case errors.Is(err, errTaken):
 		k.taken = meta.GetExternalName(mg)
 	case errors.Is(err, aiven.ErrUnavailable):
-		k.name, k.unanswered = meta.GetExternalName(mg), time.Now()
+		k.tried, k.unanswered = triedBy(mg), time.Now()
 	default:
 		return // Aiven refused: there is no user.
 	}
@@ -98,4 +105,10 @@ func (a *attempts) forget(mg metav1.Object) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.by, mg.GetUID())
+}
+
+// triedBy returns what says which user is tried, and with whose token: what came of
+// it with a token of one's own says nothing of who may have the user with another.
+func triedBy(mg ServiceUser) string {
+	return providerconfig.AccessOf(mg).String() + " " + meta.GetExternalName(mg)
 }

@@ -80,7 +80,7 @@ func (c *connector[T]) Connect(ctx context.Context, mg T) (managed.TypedExternal
 		mg.SetConditions(notReady(mg, providerconfig.ErrNoConfig))
 		return nil, errors.New("cannot connect: spec.providerConfigRef is not set")
 	}
-	if meta.WasDeleted(mg) && !earned(mg) && !c.attempts.unsettled(mg) {
+	if meta.WasDeleted(mg) && !earned(mg) && !c.attempts.created(mg) {
 		return nothing[T]{}, nil
 	}
 	e, err := c.connect(ctx, mg)
@@ -148,8 +148,10 @@ func (c *connector[T]) replaces(ctx context.Context, mg T) (bool, error) {
 		return false, nil
 	}
 	others, err := c.kind.others(ctx, c.cache, mg, client.InNamespace(mg.GetNamespace()), client.MatchingFields{namesakes.IndexField: pattern})
+	central := providerconfig.AccessOf(mg).IsCentral()
 	return slices.ContainsFunc(others, func(o T) bool {
-		return userRef(o).ServiceRef == userRef(mg).ServiceRef && providerconfig.HasUser(o)
+		// What was seen with a tenant's token proves nothing for the central one.
+		return userRef(o).ServiceRef == userRef(mg).ServiceRef && providerconfig.HasUser(o) && (!central || providerconfig.AccessOf(o).IsCentral())
 	}), err
 }
 
