@@ -38,8 +38,8 @@ func (c Class) String() string {
 }
 
 // An Urgency is a request's place in the line of those who wait for the limiter: by class, within a class the newest Since
-// first, and those of equal urgency in the order in which they came. So that snapshots do not starve, a request of
-// ClassBackground that has waited for more than half of its patience goes before all others.
+// first, and those of equal urgency in the order in which they came. So that nothing starves, a request of a class below
+// ClassEdit that has waited for more than half of its patience goes before all others.
 type Urgency struct {
 	// Class of the request.
 	Class Class
@@ -219,7 +219,7 @@ func (q *queue) remove(w *waiter) {
 // moved restores the order after a waiter became more urgent.
 func (q *queue) moved(w *waiter) {
 	heap.Fix(&q.line, w.place[inLine])
-	if i := w.place[inAging]; i >= 0 && w.ticket.urgency.Class > ClassBackground {
+	if i := w.place[inAging]; i >= 0 && w.ticket.urgency.Class >= ClassEdit {
 		heap.Remove(&q.aging, i)
 	}
 }

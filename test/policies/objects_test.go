@@ -129,11 +129,6 @@ func expression(key string, op metav1.LabelSelectorOperator, values ...string) v
 	}})
 }
 
-func named(s v1alpha1.ClusterProviderConfigSpec, names ...string) v1alpha1.ClusterProviderConfigSpec {
-	s.AllowedNamespaces.Names = names
-	return s
-}
-
 // Namespaces and configurations as the API server has them, after create.
 var (
 	ns  = map[string]*corev1.Namespace{}

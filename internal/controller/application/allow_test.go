@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
@@ -163,6 +164,82 @@ func TestQuotaCondition(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestQuotaAvailable is about what an application says of the room that services
+// have, of which the configuration keeps some for rotations.
+func TestQuotaAvailable(t *testing.T) {
+	limits := func(limit, headroom int32) *v1alpha1.ServiceUsers {
+		return &v1alpha1.ServiceUsers{Limit: limit, Headroom: headroom}
+	}
+	spec := v1.AivenApplicationSpec{Kafka: &v1.KafkaSpec{Pool: "pool"}}
+	full := func(mg composed) { mg.SetConditions(v1.NotReady(v1.ReasonQuotaExceeded, "full")) }
+	const within, none, exceeded = "True WithinLimit", "True NoLimit", "False QuotaExceeded"
+	const refused = exceeded + ", tried again"
+	type want struct {
+		quota, ready string
+		users        int // managed resources
+		says         string
+	}
+	cases := map[string]struct {
+		reason   string
+		spec     v1.AivenApplicationSpec
+		limits   *v1alpha1.ServiceUsers
+		users    int // The service has, with the built-in one.
+		c        *v1.CredentialsStatus
+		existing []composed
+		want     want
+	}{
+		"NewUnder":       {"One that is new gets what is left when the headroom stays.", spec, limits(6, 2), 3, nil, nil, want{within, "False Creating", 1, ""}},
+		"NewAt":          {"It gets nothing of the headroom.", spec, limits(6, 2), 4, nil, nil, want{exceeded, refused, 0, "has 4 users of at most 6, 2 of which are kept for rotations"}},
+		"NewOver":        {"Nor when rotations use some of it.", spec, limits(6, 2), 5, nil, nil, want{exceeded, refused, 0, "has 5 users of at most 6"}},
+		"NewNoHeadroom":  {"Without headroom the last place is for anybody.", spec, limits(6, 0), 5, nil, nil, want{within, "False Creating", 1, ""}},
+		"NewFull":        {"And there is no more than that.", spec, limits(6, 0), 6, nil, nil, want{exceeded, refused, 0, "has 6 users of at most 6, 0 of which"}},
+		"NewBeyond":      {"Also when there are more users than the configuration knows that Aiven allows.", spec, limits(6, 2), 9, nil, nil, want{exceeded, refused, 0, "has 9 users of at most 6"}},
+		"NewNoLimit":     {"Nobody counts without a limit.", spec, nil, 9, nil, nil, want{none, "False Creating", 1, ""}},
+		"NewValkey":      {"Aiven: users of Valkey are not limited.", v1.AivenApplicationSpec{Valkey: []v1.ValkeySpec{{Instance: "a"}}}, limits(6, 2), 9, nil, nil, want{none, "False Creating", 1, ""}},
+		"NewWithOthers":  {"Where one service has no room, users of none are made.", v1.AivenApplicationSpec{Kafka: spec.Kafka, Valkey: []v1.ValkeySpec{{Instance: "a"}}}, limits(6, 2), 4, nil, nil, want{exceeded, refused, 0, "kafka: "}},
+		"HasUnder":       {"One that has its users needs no room.", spec, limits(6, 2), 3, credentials(1, first[:1]), making("kafka-1"), want{within, "True Available", 1, ""}},
+		"HasAt":          {"Not even when there is none.", spec, limits(6, 2), 4, credentials(1, first[:1]), making("kafka-1"), want{within, "True Available", 1, ""}},
+		"HasFull":        {"Not even for a rotation.", spec, limits(6, 2), 6, credentials(1, first[:1]), making("kafka-1"), want{within, "True Available", 1, ""}},
+		"HasNoLimit":     {"Nor a limit.", spec, nil, 6, credentials(1, first[:1]), making("kafka-1"), want{none, "True Available", 1, ""}},
+		"HasBegun":       {"One whose users are on their way has its room.", spec, limits(6, 2), 4, nil, []composed{made("kafka-1", unready(v1.ReasonCreating))}, want{within, "False Creating", 1, ""}},
+		"HasGoing":       {"One whose users go needs room like a new one.", spec, limits(6, 2), 4, nil, []composed{made("kafka-1", deleting)}, want{exceeded, refused, 1, "has 4 users of at most 6"}},
+		"RotationFull":   {"A rotation for which there is no room is told of, while what is published works.", spec, limits(6, 2), 6, credentials(1, first[:1], coming(2, v1.RotationScheduled)), []composed{made("kafka-1"), made("kafka-2", full)}, want{exceeded, "True Available", 2, "full"}},
+		"CreatedTooLate": {"As is a user whose place another one took before it was made.", spec, limits(6, 2), 4, nil, []composed{made("kafka-1", full)}, want{exceeded, "False QuotaExceeded", 1, "full"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			app := application(tc.spec)
+			app.Status.Credentials = tc.c
+			r := newRig(t, app)
+			r.limits = tc.limits
+			r.serves(target{"kafka-proj", "the-kafka"}, "kafka", tc.users)
+			for _, mg := range tc.existing {
+				goes := meta.WasDeleted(mg)
+				mg.SetDeletionTimestamp(nil)
+				if r.store(mg); goes {
+					r.delete(mg)
+				}
+			}
+			app, _, err := r.reconcile()
+			quota, ready := app.GetCondition(v1.TypeQuotaAvailable), app.GetCondition(xpv2.TypeReady)
+			got := want{string(quota.Status) + " " + string(quota.Reason), string(ready.Status) + " " + string(ready.Reason), len(r.users()), tc.want.says}
+			if err != nil {
+				got.ready += ", tried again"
+			}
+			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(want{})); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
+			}
+			if !strings.Contains(quota.Message, tc.want.says) || tc.want.says == "" && quota.Message != "" {
+				t.Errorf("%s: want ... %s ..., got %q", tc.reason, tc.want.says, quota.Message)
+			}
+			if ready.Reason == quota.Reason && ready.Message != quota.Message {
+				t.Errorf("QuotaAvailable does not say the same as Ready: %q, %q", quota.Message, ready.Message)
 			}
 		})
 	}

@@ -189,12 +189,15 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 func (r *Reconciler) refused(ctx context.Context, l *life, refusal error) outcome {
 	o := failure(refusal)
 	o.quota = quotaCondition(l, o)
+	o.ending(l, r.now())
 	if err := r.look(ctx, l); err != nil {
 		return o
 	}
-	if old := l.published(nil); len(old) > 0 && l.revoking() == "" {
-		if p := r.publishAll(ctx, l, old); p.err == nil {
-			o.published = p.published
+	// What lost a user waits for its successor: it is not published without.
+	if old := l.published(nil); len(old) > 0 && l.revoking() == "" && !urgent(l.credentials().Next) {
+		p := r.publishAll(ctx, l, old)
+		if o.published = p.published; p.err != nil {
+			r.log.Info("Cannot keep the Secrets of an application right that is refused", "namespace", l.app.GetNamespace(), "name", l.app.GetName(), "error", p.err)
 		}
 	}
 	if _, err := r.retire(ctx, l, revision.Decision{}, l.credentials().Previous.DeepCopy()); err != nil {

@@ -65,22 +65,11 @@ func (o *outcome) finish(l *life, now time.Time) {
 		}
 	}
 	rotated := rotatedCondition(l, d, o.coming)
-	var notAfter, expiresAt time.Time
-	if c.NotAfter != nil {
-		notAfter = c.NotAfter.Time
+	o.rotated = &rotated
+	if d.Waits.After(now) {
+		o.look = earliest(o.look, d.Waits)
 	}
-	if l.app.Spec.ExpiresAt != nil {
-		expiresAt = l.app.Spec.ExpiresAt.Time
-	}
-	e := revision.Ends(expiresAt, notAfter, l.policy, now)
-	expiring := expiringCondition(e)
-	o.rotated, o.expiring = &rotated, &expiring
-
-	for _, t := range []time.Time{e.Look, d.Waits, expiresAt} {
-		if t.After(now) {
-			o.look = earliest(o.look, t)
-		}
-	}
+	o.ending(l, now)
 	if c.Next == nil && d.Due.After(now) {
 		o.look = earliest(o.look, d.Due)
 	}
@@ -88,6 +77,25 @@ func (o *outcome) finish(l *life, now time.Time) {
 		o.look = earliest(o.look, laterOf(p.RetireAfter.Time, now.Add(heldAgain)))
 		if len(p.HeldBy) == 0 && p.RetireAfter.After(now) {
 			o.look = earliest(o.look, p.RetireAfter.Time)
+		}
+	}
+}
+
+// ending adds when the access ends.
+func (o *outcome) ending(l *life, now time.Time) {
+	var notAfter, expiresAt time.Time
+	if c := l.credentials(); c.NotAfter != nil {
+		notAfter = c.NotAfter.Time
+	}
+	if l.app.Spec.ExpiresAt != nil {
+		expiresAt = l.app.Spec.ExpiresAt.Time
+	}
+	e := revision.Ends(expiresAt, notAfter, l.policy, now)
+	expiring := expiringCondition(e)
+	o.expiring = &expiring
+	for _, t := range []time.Time{e.Look, expiresAt} {
+		if t.After(now) {
+			o.look = earliest(o.look, t)
 		}
 	}
 }
