@@ -8,12 +8,15 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	v2 "github.com/provider-aiven/provider-aiven/apis/v2"
 )
 
 // AddToScheme adds all objects of the provider's API to the supplied scheme.
 func AddToScheme(s *runtime.Scheme) error {
-	if err := v1.AddToScheme(s); err != nil {
-		return err
+	for _, add := range []func(*runtime.Scheme) error{v1.AddToScheme, v2.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(s); err != nil {
+			return err
+		}
 	}
-	return v1alpha1.AddToScheme(s)
+	return nil
 }

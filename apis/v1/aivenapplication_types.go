@@ -312,6 +312,7 @@ type AivenApplicationStatus struct {
 // An AivenApplication says which Aiven services an application uses. The
 // provider makes one service user for each and publishes all their credentials
 // in one Secret for the application's pods to mount.
+// +kubebuilder:storageversion
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,shortName=aivenapp;aivenapps,categories={crossplane,aiven}
 // +kubebuilder:printcolumn:name="READY",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
