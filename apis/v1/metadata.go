@@ -63,6 +63,8 @@ const (
 	// FinalizerRevoke is on published Secrets: it waits until the users that only
 	// the Secret holds are gone from Aiven.
 	FinalizerRevoke = "aiven.nais.io/revoke"
+	// FinalizerAivenator is aivenator's on Secrets that it wrote.
+	FinalizerAivenator = "aivenator.aiven.nais.io/finalizer"
 	// AnnotationProtected, with value "true", is on published Secrets that nobody
 	// but a person removes.
 	AnnotationProtected = "aiven.nais.io/protected"
@@ -80,8 +82,11 @@ const (
 	// provider made up, and holds it. An external name that differs was set by a
 	// person, who thereby imports that user.
 	AnnotationGeneratedUsername = "aiven.nais.io/generated-username"
-	// AnnotationUsernameTaken is on managed resources whose generated username
-	// belongs to somebody else at Aiven, and holds it.
+	// AnnotationInherited is on managed resources of users that aivenator made for
+	// the application, and proves that who wrote it had the user's password.
+	AnnotationInherited = "aiven.nais.io/inherited-user"
+	// AnnotationUsernameTaken is on managed resources whose generated or inherited
+	// username belongs to somebody else at Aiven, and holds it.
 	AnnotationUsernameTaken = "aiven.nais.io/username-taken"
 )
 

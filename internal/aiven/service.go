@@ -96,11 +96,14 @@ type Component struct {
 	SSL bool
 }
 
+// TypePrimary is the type of a service's built-in user.
+const TypePrimary = "primary"
+
 // A User is a service user as last seen.
 type User struct {
 	// Username is the user's name.
 	Username string
-	// Type is "primary" for the service's built-in user and "normal" for the others.
+	// Type is TypePrimary for the service's built-in user and "normal" for the others.
 	Type string
 	// Password is empty when Aiven does not know it or did not tell it yet.
 	Password string

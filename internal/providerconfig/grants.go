@@ -27,6 +27,9 @@ type Use struct {
 
 	// Exists: the user is there already. Rotates: it replaces another one.
 	Exists, Rotates bool
+	// Inherits: it was made before by others, and may have any name. Whoever sees
+	// the user checks the claim.
+	Inherits bool
 }
 
 // Limits says how many users a service may have.
@@ -113,7 +116,7 @@ func (g *Grants) check(ctx context.Context, a Access, s Settings, u Use) error {
 			return err //nolint:wrapcheck // It says what is refused.
 		}
 	}
-	if u.Username != "" {
+	if u.Username != "" && !u.Inherits {
 		if err := r.Username(grants.User{Namespace: u.Namespace, Application: u.Application, Resource: u.Resource, Username: u.Username}); err != nil {
 			return err //nolint:wrapcheck // As above.
 		}

@@ -35,6 +35,9 @@ type life struct {
 	// secrets that the application wants, as they are. Empty before the first
 	// publication; a Secret that does not exist is missing.
 	secrets map[string]*corev1.Secret
+	// formers are Secrets that were there before the first publication, nil for
+	// those that were not.
+	formers map[string]*corev1.Secret
 }
 
 // credentials returns what was remembered, which is empty before the first

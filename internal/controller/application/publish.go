@@ -151,15 +151,14 @@ func (r *Reconciler) applySecret(ctx context.Context, s *corev1ac.SecretApplyCon
 	return stored, errors.Wrap(err, "cannot apply Secret")
 }
 
-// disown takes an application off the owners of a Secret that it may outlive, as
-// aivenator's and those of earlier versions have. Applying does not: the owner is somebody else's field.
+// disown releases a Secret of aivenator's or of an earlier version. Applying does
+// not: owners and finalizers are somebody else's fields.
 func (r *Reconciler) disown(ctx context.Context, s *corev1.Secret) error {
-	if metav1.GetControllerOf(s) == nil {
+	before := s.DeepCopy()
+	if !released(s) {
 		return nil
 	}
-	before := s.DeepCopy()
-	s.SetOwnerReferences(slices.DeleteFunc(s.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return o.Kind == v1.AivenApplicationKind }))
-	return errors.Wrap(r.client.Patch(ctx, s, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})), "cannot take the application off the owners of the Secret")
+	return errors.Wrap(r.client.Patch(ctx, s, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})), "cannot take owner and finalizer off the Secret")
 }
 
 // mayWrite refuses Secrets that are not this application's. One that aivenator
@@ -167,10 +166,10 @@ func (r *Reconciler) disown(ctx context.Context, s *corev1.Secret) error {
 func mayWrite(app *v1.AivenApplication, s *corev1.Secret) error {
 	l := s.GetLabels()
 	ours := metav1.IsControlledBy(s, app) || l[v1.LabelManagedBy] == v1.ManagedBy && v1.ApplicationOf(s) == app.GetName()
-	aivenators := l[v1.LabelManagedBy] == "" && l[v1.LabelType] == v1.SecretType && (l[v1.LabelApp] == app.GetName() || ownedByName(app, s))
+	aivenators := ofAivenator(app, s)
 	owner := metav1.GetControllerOf(s)
-	if owner != nil && owner.UID != app.GetUID() && (!aivenators || owner.Kind != v1.AivenApplicationKind) {
-		ours, aivenators = false, false
+	if owner != nil && owner.UID != app.GetUID() {
+		ours = false
 	}
 	// One that lost all its marks is still the one that we published.
 	remembered := owner == nil && slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke) && app.Published(s.GetName())

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -52,7 +53,9 @@ func (r *Reconciler) list(ctx context.Context, l *life, from client.Reader, sele
 	l.existing = make(map[string]composed)
 	for _, k := range kinds {
 		list := k.list()
-		if err := from.List(ctx, list, client.InNamespace(l.app.GetNamespace()), selector); err != nil {
+		if err := from.List(ctx, list, client.InNamespace(l.app.GetNamespace()), selector); apimeta.IsNoMatchError(err) {
+			continue // There are none of a kind that is not served.
+		} else if err != nil {
 			return errors.Wrap(err, "cannot list managed resources")
 		}
 		for _, mg := range items(list) {
@@ -165,10 +168,10 @@ func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desi
 	}
 }
 
-// reserve gives a new managed resource a username that nobody has, and records
-// with it that the user is about to be created. To record it here, after having
-// looked and in the write that makes the resource, spares a write later. When it
-// cannot be seen who has the name, the resource looks for itself.
+// reserve gives a new managed resource the user that aivenator made for it, or
+// else a username that nobody has, and records with that that the user is about to be created. To
+// record it here, after having looked and in the write that makes the resource, spares a write
+// later. When it cannot be seen who has the name, the resource looks for itself.
 func (r *Reconciler) reserve(ctx context.Context, l *life, d desiredUser) {
 	// Whoever has to wait for the first read of a service leaves the looking to the
 	// resource: applications of other services must not wait behind it.
@@ -180,6 +183,9 @@ func (r *Reconciler) reserve(ctx context.Context, l *life, d desiredUser) {
 	}
 	s, err := c.Service(ctx, aiven.ServiceRef{Project: d.target.project, Service: d.target.service})
 	if err != nil {
+		return
+	}
+	if r.inherit(ctx, l, d, s) {
 		return
 	}
 	for i := range maxAttempts {
@@ -224,7 +230,15 @@ func overlay(have composed, d desiredUser) {
 func (r *Reconciler) rename(app *v1.AivenApplication, d desiredUser, mg composed) {
 	name := meta.GetExternalName(mg)
 	a := mg.GetAnnotations()
-	if name == "" || a[v1.AnnotationUsernameTaken] != name || a[v1.AnnotationGeneratedUsername] != name {
+	if name == "" || a[v1.AnnotationUsernameTaken] != name {
+		return
+	}
+	if a[v1.AnnotationInherited] != "" {
+		meta.SetExternalName(mg, a[v1.AnnotationGeneratedUsername])
+		meta.RemoveAnnotations(mg, v1.AnnotationInherited, v1.AnnotationUsernameTaken)
+		return
+	}
+	if a[v1.AnnotationGeneratedUsername] != name {
 		return
 	}
 	for i := range maxAttempts {

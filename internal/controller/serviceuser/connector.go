@@ -124,7 +124,7 @@ func (c *connector[T]) allowed(ctx context.Context, mg T, a providerconfig.Acces
 	use := providerconfig.Use{
 		Namespace: mg.GetNamespace(), Type: c.kind.ServiceType, Project: p.Project, Service: p.ServiceName,
 		Application: v1.ApplicationOf(mg), Resource: mg.GetName(), Username: meta.GetExternalName(mg),
-		Exists: providerconfig.HasUser(mg),
+		Exists: providerconfig.HasUser(mg), Inherits: inherits(mg),
 	}
 	if c.kind.Resources != nil {
 		use.Topics, use.Subjects = c.kind.Resources(mg)

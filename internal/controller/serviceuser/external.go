@@ -67,6 +67,7 @@ func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObserv
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot use service")
 	}
 	u, found := s.User(ref.Username)
+	e.ours = e.ours || found && proves(mg, u)
 	switch {
 	case !found:
 		return e.absent(ctx, mg, s)
@@ -116,6 +117,9 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 	if !s.Operational() {
 		err := errors.Wrapf(aiven.ErrServiceNotRunning, "service %s of project %s is in state %s", s.Ref.Service, s.Ref.Project, s.State)
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot create user")
+	}
+	if inherits(mg) && !e.ours {
+		return managed.ExternalObservation{}, e.refuse(ctx, mg) // There is nothing to inherit.
 	}
 	if e.vanished(mg) {
 		return managed.ExternalObservation{}, e.unobserved(mg, errors.Wrapf(errVanished, "user %s", meta.GetExternalName(mg)), "cannot observe user")
@@ -188,7 +192,7 @@ func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiv
 // shared tells whether the user is not this managed resource's alone: it is built
 // into the service, or another managed resource has it too. Such a user stays.
 func (e *external[T]) shared(ctx context.Context, mg T, u aiven.User) (bool, error) {
-	if u.Type == "primary" {
+	if u.Type == aiven.TypePrimary {
 		return true, nil
 	}
 	others, err := e.kind.others(ctx, e.cache, mg, client.MatchingFields{indexUser: userKey(userRef(mg))})
@@ -319,6 +323,8 @@ func (e *external[T]) Disconnect(context.Context) error { return nil }
 // create it for this resource. That a name was reserved is no attempt.
 func (e *external[T]) owns(mg T) bool {
 	switch {
+	case inherits(mg):
+		return providerconfig.HasUser(mg) && !taken(mg)
 	case !generated(mg):
 		return e.granted.Imports || providerconfig.HasUser(mg) || e.attempts.mayHave(mg)
 	case taken(mg), e.attempts.isTaken(mg):
