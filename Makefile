@@ -21,11 +21,12 @@ help: ## Show the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: generate
-generate: ## Write deep copies, method sets and CRDs from the API types.
+generate: ## Write deep copies, method sets, CRDs and docs/api.md from the API types.
 	$(GENERATE_TOOL) controller-gen object:headerFile=$(HEADER) paths=./apis/...
 	$(GENERATE_TOOL) angryjet generate-methodsets --header-file=$(HEADER) ./apis/...
 	rm -f package/crds/*.yaml
 	$(GENERATE_TOOL) controller-gen crd:crdVersions=v1 paths=./apis/... output:crd:artifacts:config=package/crds
+	$(GENERATE_TOOL) crd-ref-docs --log-level=ERROR --source-path=./apis --config=cluster/tools/generate/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
 
 .PHONY: fmt
 fmt: ## Format the Go files.
