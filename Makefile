@@ -18,7 +18,7 @@ SOAK_FLAGS ?=
 
 .PHONY: help
 help: ## Show the targets.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: generate
 generate: ## Write deep copies, method sets, CRDs and docs/api.md from the API types.
@@ -50,10 +50,10 @@ lint: ## Run the linters and check the directions of imports.
 	$(LINT_TOOL) golangci-lint run
 	go test -count=1 ./test/imports/
 
-.PHONY: e2e
-e2e: ## Start everything as make run does, and check what the examples lead to.
+.PHONY: e2e-local
+e2e-local: ## Start everything as make run does, and check what the examples lead to.
 	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS) kubectl) && \
-		KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count=1 -timeout 15m $(TEST_FLAGS) ./test/e2e/...
+		KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count=1 -timeout 15m $(TEST_FLAGS) ./test/local/...
 
 .PHONY: run
 run: ## Start a control plane, the simulator, the provider and the examples (Ctrl-C ends it).

@@ -34,5 +34,6 @@
 //	DELETE /-/faults                             remove all faults
 //	PUT    /-/services/{project}/{service}       add a Service ({"type":"valkey"}), or change {"state":…,"user_limit":…}
 //	DELETE /-/users/{project}/{service}/{user}   remove a user behind the API's back
+//	POST   /-/logins/{project}/{service}         try to log in: {"username":…,"password":…} or {"certificate":…,"key":…}; 204 or 401
 //	POST   /-/clock                              move the clock: {"advance":"720h"}
 package aivensim

@@ -78,6 +78,7 @@ func (s *Server) newInspection() http.Handler {
 	})
 	mux.HandleFunc("PUT /-/services/{project}/{service}", s.putService)
 	mux.HandleFunc("DELETE /-/users/{project}/{service}/{user}", s.removeUser)
+	mux.HandleFunc("POST /-/logins/{project}/{service}", s.postLogin)
 	mux.HandleFunc("POST /-/clock", s.postClock)
 	return mux
 }

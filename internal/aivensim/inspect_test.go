@@ -109,6 +109,34 @@ func TestInspectionChanges(t *testing.T) {
 	}
 }
 
+func TestInspectionLogin(t *testing.T) {
+	r := newRig(t)
+	u, v := r.AddUser("p", "k", "app"), r.AddUser("p", "v", "another")
+	for name, tc := range map[string]struct {
+		reason, path string
+		attempt      aivensim.LoginAttempt
+		want         int
+	}{
+		"Password":      {"A password is accepted.", "p/v", aivensim.LoginAttempt{Username: v.Username, Password: v.Password}, 204},
+		"WrongPassword": {"Another is not.", "p/v", aivensim.LoginAttempt{Username: v.Username, Password: "x" + v.Password}, 401},
+		"NoUser":        {"Nor is nobody.", "p/v", aivensim.LoginAttempt{Password: v.Password}, 401},
+		"Elsewhere":     {"Nor on another service.", "p/k", aivensim.LoginAttempt{Username: v.Username, Password: v.Password}, 401},
+		"Certificate":   {"A certificate is accepted with its key.", "p/k", aivensim.LoginAttempt{Certificate: u.AccessCert, Key: u.AccessKey}, 204},
+		"NoKey":         {"But not without.", "p/k", aivensim.LoginAttempt{Certificate: u.AccessCert}, 401},
+		"NoService":     {"A service that does not exist accepts nobody.", "p/x", aivensim.LoginAttempt{Username: v.Username, Password: v.Password}, 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := json.Marshal(tc.attempt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.as(t, "", "POST", "/-/logins/"+tc.path, string(b)); got.status != tc.want {
+				t.Errorf("%s got %d: %s", tc.reason, got.status, got.raw)
+			}
+		})
+	}
+}
+
 func TestReadSeed(t *testing.T) {
 	for name, tc := range map[string]struct {
 		reason, in string

@@ -2,7 +2,7 @@
 
 //go:build e2e
 
-package e2e
+package local
 
 import (
 	"context"
