@@ -196,12 +196,15 @@ func (s *Server) read(c *call, f func(*service) *apiError) *apiError {
 
 // write runs f with the service of a call, under the lock for writing.
 func (s *Server) write(c *call, f func(*service) *apiError) *apiError {
+	var told *outbox
+	defer func() { told.deliver() }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	svc, err := s.find(c)
 	if err != nil {
 		return err
 	}
+	told = svc.outbox
 	return f(svc)
 }
 

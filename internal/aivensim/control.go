@@ -39,6 +39,7 @@ func (s *Server) AddService(projectName string, in Service) {
 		project: p, name: in.Name, kind: kind, state: in.State, limit: in.UserLimit, replica: in.Replica,
 		created: now, updated: now, users: map[string]*user{},
 		openSearch: OpenSearchACLConfig{Enabled: in.ACLEnabled, ACLs: []OpenSearchACL{}},
+		outbox:     newOutbox(in.Backend),
 	}
 	if svc.state == "" {
 		svc.state = stateRunning
@@ -61,27 +62,36 @@ func (s *Server) AddService(projectName string, in Service) {
 	}
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	before := p.services[in.Name].end()
 	p.services[in.Name] = svc
+	s.mu.Unlock()
+	before.deliver()
+	svc.outbox.deliver()
 }
 
 // RemoveService removes a service and its users.
 func (s *Server) RemoveService(project, name string) {
+	var told *outbox
+	defer func() { told.deliver() }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.projects[project]; p != nil {
+		told = p.services[name].end()
 		delete(p.services, name)
 	}
 }
 
 // change runs f with a service that must exist.
 func (s *Server) change(project, name string, f func(*service)) {
+	var told *outbox
+	defer func() { told.deliver() }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.projects[project]
 	if p == nil || p.services[name] == nil {
 		panic(fmt.Sprintf("aivensim: no service %q in project %q", name, project))
 	}
+	told = p.services[name].outbox
 	f(p.services[name])
 }
 
@@ -229,6 +239,21 @@ func (s *Server) RotateProjectCA(project string) {
 		panic(fmt.Sprintf("aivensim: no project %q", project))
 	}
 	p.ca.rotate(s.Now())
+}
+
+// ServerCertificate issues a certificate of the project's CA for a server of at least one name or address,
+// and its key, both PEM: for what stands behind a service as its Backend.
+func (s *Server) ServerCertificate(project string, hosts ...string) (certPEM, keyPEM string) {
+	s.mu.RLock()
+	p := s.projects[project]
+	s.mu.RUnlock()
+	if p == nil || len(hosts) == 0 {
+		panic(fmt.Sprintf("aivensim: no project %q, or no name of a server", project))
+	}
+	now := s.Now()
+	cert := p.ca.newest(now).issueServer(keyPoolOf(s.keyBits), hosts, now)
+	s.issued.addKey(cert.key.pem)
+	return cert.pem, cert.key.pem
 }
 
 // ProjectCA is what the API answers as the project's CA, PEM. Empty for an unknown project.

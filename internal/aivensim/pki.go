@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"sync"
 	"time"
 )
@@ -188,20 +189,40 @@ func (a *authority) issue(pool *keyPool, username string, before *certificate, n
 	if before != nil {
 		other = before.key
 	}
-	key := pool.take(other)
+	return a.sign(pool.take(other), leaf(username, x509.ExtKeyUsageClientAuth, now))
+}
+
+// issueServer signs the certificate of a server with names or addresses.
+func (a *authority) issueServer(pool *keyPool, hosts []string, now time.Time) *certificate {
+	template := leaf(hosts[0], x509.ExtKeyUsageServerAuth, now)
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+			continue
+		}
+		template.DNSNames = append(template.DNSNames, host)
+	}
+	return a.sign(pool.take(nil), template)
+}
+
+// leaf is a certificate to be signed.
+func leaf(name string, usage x509.ExtKeyUsage, now time.Time) *x509.Certificate {
 	notBefore := now.Truncate(time.Second)
-	template := &x509.Certificate{
+	return &x509.Certificate{
 		SerialNumber:       newSerial(),
-		Subject:            pkix.Name{CommonName: username},
+		Subject:            pkix.Name{CommonName: name},
 		NotBefore:          notBefore,
 		NotAfter:           notBefore.Add(certificateLifetime),
 		KeyUsage:           x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		ExtKeyUsage:        []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		ExtKeyUsage:        []x509.ExtKeyUsage{usage},
 		SignatureAlgorithm: x509.SHA384WithRSA,
 	}
+}
+
+func (a *authority) sign(key *pooledKey, template *x509.Certificate) *certificate {
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.private.PublicKey, a.key.private)
 	if err != nil {
-		panic(fmt.Sprintf("cannot create client certificate: %v", err))
+		panic(fmt.Sprintf("cannot create certificate: %v", err))
 	}
 	return &certificate{pem: encodePEM("CERTIFICATE", der), der: der, key: key, notAfter: template.NotAfter}
 }

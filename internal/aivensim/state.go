@@ -27,6 +27,7 @@ type service struct {
 
 	components       []Component
 	created, updated time.Time
+	outbox           *outbox // nil without a Backend
 
 	users    map[string]*user
 	order    []*user   // the built-in one first, then by creation
@@ -88,6 +89,7 @@ func (svc *service) add(u *user) {
 		svc.order = append(svc.order, u)
 	}
 	svc.noteRenewal(u)
+	svc.outbox.set(u)
 }
 
 // edit replaces a user by a changed copy.
@@ -98,11 +100,24 @@ func (svc *service) edit(old *user, change func(*user)) {
 	svc.users[old.name] = &next
 	svc.order[slices.Index(svc.order, old)] = &next
 	svc.noteRenewal(&next)
+	svc.outbox.set(&next)
 }
 
 func (svc *service) remove(u *user) {
 	delete(svc.users, u.name)
 	svc.order = slices.DeleteFunc(svc.order, func(o *user) bool { return o == u })
+	svc.outbox.remove(u)
+}
+
+// end removes all users of a service that is replaced or removed, which may be nil.
+func (svc *service) end() *outbox {
+	if svc == nil {
+		return nil
+	}
+	for _, u := range slices.Clone(svc.order) {
+		svc.remove(u)
+	}
+	return svc.outbox
 }
 
 // hideACL keeps an entry that a call adds out of GET service for the time that is set.

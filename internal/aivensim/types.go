@@ -72,6 +72,8 @@ type Service struct {
 	Users []string `json:"users,omitempty"`
 	// Components replace the type's own when not empty. Empty Route and Usage mean "dynamic" and "primary".
 	Components []Component `json:"components,omitempty"`
+	// Backend is told about the users, these included. Components say where it listens.
+	Backend Backend `json:"-"`
 }
 
 // Component is an address of a service, in the words of the API.

@@ -336,6 +336,7 @@ func parseAccessControl(kind *serviceType, raw map[string]json.RawMessage) (sent
 
 // renewAll gives every user whose certificate is due a new pair, as Aiven does by itself.
 func (s *Server) renewAll(svc *service, now time.Time) {
+	defer svc.outbox.deliver()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	svc.renewDue = time.Time{}

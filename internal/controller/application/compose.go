@@ -172,9 +172,11 @@ func openSearchRules(a v1.Access) []v1alpha1.OpenSearchRule {
 }
 
 // valkeyParameters grant the access on all keys and channels, and what client
-// libraries need to connect. The same as aivenator's.
+// libraries need to connect. As aivenator's, but nobody below admin may disturb other
+// clients (CLIENT KILL and PAUSE are of @connection), and who reads does not change functions,
+// which are of @scripting.
 func valkeyParameters(a v1.Access) v1alpha1.ValkeyServiceUserParameters {
-	categories := []string{"-@all", "+@connection", "+@scripting", "+@pubsub", "+@transaction"}
+	categories := []string{"-@all", "+@connection", "+@scripting", "+@pubsub", "+@transaction", "-@dangerous"}
 	switch a {
 	case v1.AccessAdmin:
 		categories = append(categories, "+@admin", "+@write", "+@read")
@@ -183,7 +185,7 @@ func valkeyParameters(a v1.Access) v1alpha1.ValkeyServiceUserParameters {
 	case v1.AccessWrite:
 		categories = append(categories, "+@write")
 	case v1.AccessRead, "":
-		categories = append(categories, "+@read")
+		categories = append(categories, "-@write", "+@read")
 	}
 	return v1alpha1.ValkeyServiceUserParameters{
 		Categories: categories, Commands: []string{"+info", "+cluster|slots"}, Keys: []string{"*"}, Channels: []string{"*"},
