@@ -7,7 +7,6 @@ package secret
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -133,33 +132,20 @@ func (r *Reconciler) sweep(ctx context.Context, s *metav1.PartialObjectMetadata)
 
 // state returns what matters about a Secret.
 func (r *Reconciler) state(ctx context.Context, reader client.Reader, s *metav1.PartialObjectMetadata) (janitor.Secret, error) {
-	a := s.GetAnnotations()
-	out := janitor.Secret{Protected: a[v1.AnnotationProtected] == "true", ExpiresAt: parse(a[v1.AnnotationExpiresAt]), UnusedSince: parse(a[v1.AnnotationUnusedSince])}
 	app := &v1.AivenApplication{}
 	err := reader.Get(ctx, types.NamespacedName{Namespace: s.GetNamespace(), Name: v1.ApplicationOf(s)}, app)
-	switch {
-	case kerrors.IsNotFound(err):
-	case err != nil:
-		return out, errors.Wrap(err, "cannot get AivenApplication")
-	case !meta.WasDeleted(app):
-		out.Wanted = wants(app, s.GetName()) && !app.Expired(r.now())
-		// What the application says is newer than what is on the Secret.
-		out.ExpiresAt, out.Protected = time.Time{}, app.Spec.Protected
-		if app.Spec.ExpiresAt != nil {
-			out.ExpiresAt = app.Spec.ExpiresAt.Time
-		}
+	if kerrors.IsNotFound(err) {
+		app, err = nil, nil
 	}
+	if err != nil {
+		return janitor.Secret{}, errors.Wrap(err, "cannot get AivenApplication")
+	}
+	out := janitor.StateOf(s, app, r.now())
 	if out.Wanted {
 		return out, nil
 	}
 	out.Uses, err = r.workloads.Using(ctx, s.GetNamespace(), s.GetName())
 	return out, errors.Wrap(err, "cannot find out who uses the Secret")
-}
-
-// wants tells whether an application names the Secret, or has not published
-// another in its place yet.
-func wants(app *v1.AivenApplication, name string) bool {
-	return slices.Contains(app.SecretNames(), name) || app.Published(name)
 }
 
 // mark notes since when nobody needs the Secret, or that somebody does.
@@ -227,13 +213,4 @@ func secretOf(s *metav1.PartialObjectMetadata) *corev1.Secret {
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.GetNamespace(), Name: s.GetName(), UID: s.GetUID(), ResourceVersion: s.GetResourceVersion()},
 	}
-}
-
-// parse returns a time of an annotation, zero when there is none.
-func parse(s string) time.Time {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return time.Time{}
-	}
-	return t
 }
