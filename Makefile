@@ -8,7 +8,7 @@ LINT_TOOL := go tool -modfile=cluster/tools/lint/go.mod
 HEADER := apis/boilerplate.go.txt
 
 # The programs of the control plane that tests start.
-TEST_PROGRAMS := etcd kube-apiserver kube-controller-manager
+TEST_PROGRAMS := etcd kube-apiserver kube-controller-manager kubectl
 
 # Flags for the local environment, the benchmark, go test and the soak test.
 RUN_FLAGS ?=
@@ -52,7 +52,7 @@ lint: ## Run the linters and check the directions of imports.
 
 .PHONY: e2e-local
 e2e-local: ## Start everything as make run does, and check what the examples lead to.
-	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS) kubectl) && \
+	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS)) && \
 		KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count=1 -timeout 15m $(TEST_FLAGS) ./test/local/...
 
 .PHONY: run

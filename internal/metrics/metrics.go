@@ -6,19 +6,17 @@ package metrics
 
 import (
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/pkg/errors"
 	"github.com/prometheus/client_golang/prometheus"
 
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/janitor"
 )
 
 const namespace = "provider_aiven"
-
-// overdueAfter is how long a revision may take before it counts as overdue.
-const overdueAfter = time.Hour
 
 // Metrics counts what the provider does. Safe for concurrent use.
 type Metrics struct {
@@ -30,16 +28,14 @@ type Metrics struct {
 
 	rotated *prometheus.CounterVec
 	janitor *prometheus.CounterVec
-	now     func() time.Time
 
-	mu                           sync.Mutex
-	applications                 map[[2]string]Application
-	apps, overdue, due, notAfter *prometheus.Desc
+	*applications
+	*configs
 }
 
 // New returns metrics that are not registered yet.
 func New(now func() time.Time) *Metrics {
-	return &Metrics{
+	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "aiven", Name: "calls_total",
 			Help: "Calls to the Aiven API by operation and status code; code 0 is a call without an answer.",
@@ -70,27 +66,41 @@ func New(now func() time.Time) *Metrics {
 			Namespace: namespace, Subsystem: "janitor", Name: "decisions_total",
 			Help: "Decisions about published Secrets that no application names, by action (marked, spared, deleted) and reason.",
 		}, []string{"action", "reason"}),
-		now:          now,
-		applications: make(map[[2]string]Application),
-		apps: prometheus.NewDesc(namespace+"_applications", "Number of AivenApplications by whether they are ready.",
-			[]string{"ready"}, nil),
-		overdue: prometheus.NewDesc(namespace+"_rotations_overdue", "Number of AivenApplications whose next revision has been due for more than an hour.",
-			nil, nil),
-		due: prometheus.NewDesc(namespace+"_application_rotation_due_timestamp_seconds",
-			"When the next revision of the credentials of an AivenApplication is due. In the past while it cannot be made.", []string{"namespace", "name"}, nil),
-		notAfter: prometheus.NewDesc(namespace+"_application_certificate_not_after_timestamp_seconds",
-			"When the first certificate of an AivenApplication ends.", []string{"namespace", "name"}, nil),
+		applications: newApplications(now),
+		configs:      newConfigs(),
+	}
+	m.begin()
+	return m
+}
+
+// begin makes counters that alerts look at: one that is there before it counts
+// shows its first increase.
+func (m *Metrics) begin() {
+	for _, r := range []v1.RotationReason{
+		v1.RotationScheduled, v1.RotationCertificate, v1.RotationAuthority, v1.RotationRequested, v1.RotationSecretDeleted, v1.RotationUserVanished,
+	} {
+		m.rotated.WithLabelValues(string(r))
+	}
+	for _, r := range []string{janitor.ReasonUnused, janitor.ReasonExpired} {
+		m.janitor.WithLabelValues("deleted", r)
+	}
+	for _, c := range []aiven.Class{aiven.ClassEdit, aiven.ClassRoutine, aiven.ClassBackground} {
+		m.wait.WithLabelValues(c.String())
 	}
 }
 
 // Register registers all metrics.
 func (m *Metrics) Register(r prometheus.Registerer) error {
-	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.bytes, m.wait, m.published, m.rotated, m.janitor, m} {
+	for _, c := range m.collectors() {
 		if err := r.Register(c); err != nil {
 			return errors.Wrap(err, "cannot register metrics")
 		}
 	}
 	return nil
+}
+
+func (m *Metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.calls, m.seconds, m.bytes, m.wait, m.published, m.rotated, m.janitor, m.applications, m.configs}
 }
 
 // Call counts a call to the Aiven API. See aiven.Recorder.
@@ -114,58 +124,3 @@ func (m *Metrics) Rotated(reason string) { m.rotated.WithLabelValues(reason).Inc
 
 // Janitor counts a decision about a Secret that no application names.
 func (m *Metrics) Janitor(action, reason string) { m.janitor.WithLabelValues(action, reason).Inc() }
-
-// Application is how an application is.
-type Application struct {
-	// Ready is whether its Secrets hold working credentials.
-	Ready bool
-	// RotationDue is when its next revision is due, or was if it could not be
-	// made yet. NotAfter is when its first certificate ends. Zero: never.
-	RotationDue, NotAfter time.Time
-}
-
-// Application remembers how an application is.
-func (m *Metrics) Application(ns, name string, a Application) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.applications[[2]string{ns, name}] = a
-}
-
-// Gone forgets an application.
-func (m *Metrics) Gone(ns, name string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.applications, [2]string{ns, name})
-}
-
-// Describe and Collect make Metrics a collector of what is known of
-// applications.
-func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.apps, m.overdue, m.due, m.notAfter} {
-		ch <- d
-	}
-}
-
-// Collect sends the number of applications, and the times of each.
-func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	count := map[bool]int{true: 0, false: 0}
-	overdue, now := 0, m.now()
-	for id, a := range m.applications {
-		count[a.Ready]++
-		if !a.RotationDue.IsZero() {
-			ch <- prometheus.MustNewConstMetric(m.due, prometheus.GaugeValue, float64(a.RotationDue.Unix()), id[0], id[1])
-			if now.Sub(a.RotationDue) > overdueAfter {
-				overdue++
-			}
-		}
-		if !a.NotAfter.IsZero() {
-			ch <- prometheus.MustNewConstMetric(m.notAfter, prometheus.GaugeValue, float64(a.NotAfter.Unix()), id[0], id[1])
-		}
-	}
-	ch <- prometheus.MustNewConstMetric(m.overdue, prometheus.GaugeValue, float64(overdue))
-	for ready, n := range count {
-		ch <- prometheus.MustNewConstMetric(m.apps, prometheus.GaugeValue, float64(n), strconv.FormatBool(ready))
-	}
-}

@@ -74,7 +74,17 @@ func (r *Reconciler) warn(before, app *v1.AivenApplication, t xpv2.ConditionType
 }
 
 func (r *Reconciler) measure(before, app *v1.AivenApplication, o outcome) {
-	m := metrics.Application{Ready: app.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue, RotationDue: o.rotation.Due}
+	ready := app.GetCondition(xpv2.TypeReady)
+	m := metrics.Application{
+		Ready: ready.Status == corev1.ConditionTrue, Reason: string(ready.Reason), Since: ready.LastTransitionTime.Time,
+		RotationDue: o.rotation.Due,
+	}
+	if m.Reason == "" { // Its first revision has just been put on record.
+		m.Reason, m.Since = string(v1.ReasonCreating), app.GetCreationTimestamp().Time
+	}
+	if app.Spec.ExpiresAt != nil {
+		m.ExpiresAt = app.Spec.ExpiresAt.Time
+	}
 	if c := app.Status.Credentials; c != nil {
 		if c.NotAfter != nil {
 			m.NotAfter = c.NotAfter.Time

@@ -44,6 +44,7 @@ type checker struct {
 	new    func() client.Object
 
 	configs  Configurations
+	metrics  Metrics
 	record   event.Recorder
 	interval time.Duration
 	now      func() time.Time
@@ -105,6 +106,7 @@ func (c *checker) Reconcile(ctx context.Context, req reconcile.Request) (reconci
 	if err := c.client.Get(ctx, n, pc); err != nil {
 		if kerrors.IsNotFound(err) {
 			c.forget(n)
+			c.metrics.ConfigGone(c.kind, n.Namespace, n.Name)
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, errors.Wrap(err, "cannot get configuration")
@@ -137,7 +139,11 @@ func (c *checker) Reconcile(ctx context.Context, req reconcile.Request) (reconci
 	if now.leaving {
 		f.message += " Secret " + secret.String() + " is being deleted, and stays until the managed resources that need its token are gone. To change the token, edit the Secret."
 	}
-	keep := f.passing() && !was.missed && known(status, now.generation)
+	keep, is := f.passing() && !was.missed && known(status, now.generation), f.condition()
+	if keep {
+		is = status.GetCondition(v1alpha1.TypeHealthy)
+	}
+	c.metrics.Config(c.kind, n.Namespace, n.Name, is.Status == corev1.ConditionTrue, string(is.Reason))
 	if !keep {
 		if err := c.write(ctx, n, now, f); err != nil {
 			return reconcile.Result{}, err

@@ -4,6 +4,7 @@ package config
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -76,6 +77,9 @@ func (w *ward) want(reason string, status corev1.ConditionStatus, because xpv2.C
 	w.t.Helper()
 	if c := w.healthy(); c.Status != status || c.Reason != because {
 		w.t.Errorf("%s: want %s %s, got %s %s: %s", reason, status, because, c.Status, c.Reason, c.Message)
+	}
+	if measured := fmt.Sprintf("ProviderConfig %s %t %s", configName, status == corev1.ConditionTrue, because); w.measured != measured {
+		w.t.Errorf("%s: want metrics to be told %q, got %q", reason, measured, w.measured)
 	}
 }
 
@@ -198,6 +202,12 @@ func TestCheckNoToken(t *testing.T) {
 	writes := w.statuses
 	if d := w.check(); d != 0 || w.statuses != writes {
 		t.Errorf("a configuration that has gone was written, or is checked again in %s", d)
+	}
+	if err := w.kube.Delete(t.Context(), w.config(t)); err != nil {
+		t.Fatal(err)
+	}
+	if w.check(); w.measured != "" {
+		t.Errorf("metrics of a configuration that has gone: %s", w.measured)
 	}
 }
 

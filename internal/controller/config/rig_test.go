@@ -52,6 +52,7 @@ type rig struct {
 	events    []string
 	lines     int
 	forgotten []string
+	measured  string // what metrics were told last
 }
 
 func newRig(t *testing.T, objects ...client.Object) *rig {
@@ -106,7 +107,7 @@ func (r *rig) keeper() *keeper {
 
 func (r *rig) checker() *checker {
 	return &checker{
-		client: r.kube, live: r.kube, kind: v1alpha1.ProviderConfigKind, new: kinds[0].new, configs: r, record: r,
+		client: r.kube, live: r.kube, kind: v1alpha1.ProviderConfigKind, new: kinds[0].new, configs: r, metrics: r, record: r,
 		interval: HealthInterval, now: func() time.Time { return noon }, checks: make(map[types.NamespacedName]check),
 	}
 }
@@ -119,6 +120,12 @@ func (r *rig) Forget(ref providerconfig.Ref) { r.forgotten = append(r.forgotten,
 func (r *rig) ForgetSecret(n types.NamespacedName) {
 	r.forgotten = append(r.forgotten, "tokens of "+n.String())
 }
+
+// Config implements Metrics, as does ConfigGone.
+func (r *rig) Config(kind, ns, name string, healthy bool, reason string) {
+	r.measured = fmt.Sprintf("%s %s/%s %t %s", kind, ns, name, healthy, reason)
+}
+func (r *rig) ConfigGone(string, string, string) { r.measured = "" }
 
 type forgets struct{ r *rig }
 

@@ -59,6 +59,14 @@ type Configurations interface {
 	ForgetSecret(n types.NamespacedName)
 }
 
+// A Metrics says whether the tokens of configurations work.
+type Metrics interface {
+	// Config is told whether the token of a configuration works, and ConfigGone that
+	// the configuration is no more.
+	Config(kind, namespace, name string, healthy bool, reason string)
+	ConfigGone(kind, namespace, name string)
+}
+
 // Dependencies of the controllers.
 type Dependencies struct {
 	// Configs connect to Aiven.
@@ -73,6 +81,8 @@ type Dependencies struct {
 	Kinds []client.Object
 	// WatchNamespaces are those that the manager's cache is of. Empty: all.
 	WatchNamespaces []string
+	// Metrics say which tokens work.
+	Metrics Metrics
 	// HealthInterval of checks. Default: HealthInterval.
 	HealthInterval time.Duration
 	// Now is the clock. Default: time.Now.
@@ -134,7 +144,7 @@ func setupChecker(mgr ctrl.Manager, o controller.Options, d Dependencies, k kind
 	name := "providerconfighealth/" + strings.ToLower(k.GroupKind().String())
 	c := &checker{
 		client: mgr.GetClient(), live: mgr.GetAPIReader(), kind: k.Kind, new: k.new,
-		configs: d.Configs, record: recorder(mgr, name), interval: d.HealthInterval, now: d.Now,
+		configs: d.Configs, metrics: d.Metrics, record: recorder(mgr, name), interval: d.HealthInterval, now: d.Now,
 		checks: make(map[types.NamespacedName]check),
 	}
 	opts := o.ForControllerRuntime()
