@@ -86,6 +86,11 @@ const (
 	ReasonUserVanished xpv2.ConditionReason = "UserVanished"
 	// ReasonRevoking: a Secret was deleted; its users are being deleted.
 	ReasonRevoking xpv2.ConditionReason = "Revoking"
+	// ReasonMissingRight: the provider lacks a right in the cluster.
+	ReasonMissingRight xpv2.ConditionReason = "MissingRight"
+	// ReasonKindNotActivated: the kind of managed resource that a section needs is
+	// not installed, or no ManagedResourceActivationPolicy of Crossplane activates it.
+	ReasonKindNotActivated xpv2.ConditionReason = "KindNotActivated"
 	// ReasonSyncFailed: something else failed; the message says what.
 	ReasonSyncFailed xpv2.ConditionReason = "SyncFailed"
 )

@@ -10,12 +10,16 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/controller"
 	"github.com/pkg/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/controller/application"
 	"github.com/provider-aiven/provider-aiven/internal/controller/config"
@@ -34,8 +38,15 @@ type Dependencies struct {
 	NewClient providerconfig.ClientFn
 	// BaseURLs are those of the Aiven API that configurations may use.
 	BaseURLs providerconfig.BaseURLs
-	// WatchNamespaces are those that the manager's cache is of. Empty: all.
-	WatchNamespaces []string
+	// ChosenNamespaces are those that the provider is to work in, and
+	// WatchNamespaces those of them that the manager's cache is of. Empty: all.
+	ChosenNamespaces, WatchNamespaces []string
+	// Absent are kinds that are not in the manager's cache, which shows none of them:
+	// those of our own that the API server does not serve, and those of others that
+	// the provider may not see.
+	Absent map[schema.GroupKind]bool
+	// NamespacesUnknown: it may not see which namespaces there are.
+	NamespacesUnknown bool
 	// Metrics count what happens to applications and their Secrets.
 	Metrics Metrics
 	// ServiceUsers reports how many users services have. Optional.
@@ -61,6 +72,7 @@ type Dependencies struct {
 type Metrics interface {
 	application.Metrics
 	secret.Metrics
+	config.Metrics
 }
 
 // Setup adds all controllers. Their watches end with the supplied context.
@@ -82,18 +94,18 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 	}}
 
 	// One line for each service.
-	kinds := []kind{
+	kinds := slices.DeleteFunc([]kind{
 		serviceuser.Kafka(),
 		serviceuser.OpenSearch(),
 		serviceuser.Valkey(),
-	}
+	}, func(k kind) bool { return d.lacks(mgr.GetScheme(), k.Object()) })
 	lists, objects := make([]client.ObjectList, 0, len(kinds)), make([]client.Object, 0, len(kinds))
 	for _, k := range kinds {
 		lists, objects = append(lists, k.List()), append(objects, k.Object())
 	}
 	granted := &providerconfig.Grants{
 		Resolver: resolver, Instances: &providerconfig.Instances{Live: mgr.GetAPIReader()}, Holder: holder(mgr.GetClient(), kinds),
-		Namespaces: providerconfig.NewNamespaces(mgr.GetClient(), mgr.GetAPIReader(), d.WatchNamespaces),
+		Namespaces: namespaces(mgr, d),
 	}
 	names := &namesakes.Finder{Reader: mgr.GetClient(), Lists: lists}
 	users := serviceuser.Dependencies{Resolver: resolver, Grants: granted, Names: names, Clients: clients, Tokens: tokens}
@@ -103,22 +115,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		}
 	}
 	if err := config.Setup(mgr, o, config.Dependencies{
-		Configs: resolver, Clients: clients, Tokens: tokens, Lists: lists, Kinds: objects, WatchNamespaces: d.WatchNamespaces, Now: d.Now,
+		Configs: resolver, Clients: clients, Tokens: tokens, Lists: lists, Kinds: objects, WatchNamespaces: d.WatchNamespaces, Metrics: d.Metrics, Now: d.Now,
 	}); err != nil {
 		return err //nolint:wrapcheck // It says what cannot be set up.
 	}
-	if err := janitor.Index(ctx, mgr.GetFieldIndexer()); err != nil {
-		return err //nolint:wrapcheck // It says what cannot be indexed.
-	}
-	workloads := janitor.NewWorkloads(mgr.GetClient())
 	now := d.Now
 	if now == nil {
 		now = time.Now
-	}
-	if err := secret.Setup(ctx, mgr, o, secret.Dependencies{
-		Workloads: workloads, Policy: d.Janitor, Metrics: d.Metrics, Now: now, Lists: lists, Kinds: objects, NewQueue: d.NewQueue,
-	}); err != nil {
-		return err //nolint:wrapcheck // It says what cannot be set up.
 	}
 	if err := orphans.Setup(mgr, o, orphans.Dependencies{
 		Configs: resolver, Lists: lists, Kinds: objects, Metrics: d.Orphans, Namespace: d.Namespace, WatchNamespaces: d.WatchNamespaces,
@@ -126,9 +129,41 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 	}); err != nil {
 		return err //nolint:wrapcheck // It says what cannot be set up.
 	}
+	if d.Absent[v1.AivenApplicationGroupKind] {
+		// What applications left waits for them: that none are shown does not mean
+		// that there are none.
+		return nil
+	}
+	if err := janitor.Index(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err //nolint:wrapcheck // It says what cannot be indexed.
+	}
+	workloads := janitor.NewWorkloads(mgr.GetClient())
+	if err := secret.Setup(ctx, mgr, o, secret.Dependencies{
+		Workloads: workloads, Policy: d.Janitor, Metrics: d.Metrics, Now: now, Lists: lists, Kinds: objects, NewQueue: d.NewQueue,
+	}); err != nil {
+		return err //nolint:wrapcheck // It says what cannot be set up.
+	}
 	return application.Setup(ctx, mgr, o, application.Dependencies{ //nolint:wrapcheck // It says what cannot be set up.
 		Configs: resolver, Grants: granted, Names: names, Tokens: tokens, Workloads: workloads, Metrics: d.Metrics, Now: now, NewQueue: d.NewQueue, WatchNamespaces: d.WatchNamespaces,
 	})
+}
+
+// lacks tells whether objects of a kind are absent.
+func (d Dependencies) lacks(s *runtime.Scheme, o client.Object) bool {
+	gvk, err := apiutil.GVKForObject(o, s)
+	return err == nil && d.Absent[gvk.GroupKind()]
+}
+
+// namespaces returns what knows the namespaces, as far as the provider may see them.
+func namespaces(mgr ctrl.Manager, d Dependencies) *providerconfig.Namespaces {
+	switch {
+	case len(d.ChosenNamespaces) > 0:
+		return providerconfig.ChosenNamespaces(mgr.GetAPIReader(), d.ChosenNamespaces)
+	case d.NamespacesUnknown:
+		return providerconfig.UnknownNamespaces(mgr.GetAPIReader())
+	default:
+		return providerconfig.AllNamespaces(mgr.GetClient())
+	}
 }
 
 // A kind of service user.

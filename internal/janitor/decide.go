@@ -41,6 +41,8 @@ const (
 	ReasonGracePeriod = "GracePeriod"
 	// ReasonDryRun: the Secret would be removed, were this not a dry run.
 	ReasonDryRun = "DryRun"
+	// ReasonBlind: it is not known what refers to the Secret.
+	ReasonBlind = "WorkloadsUnknown"
 	// ReasonExpired: the access that the Secret holds has ended.
 	ReasonExpired = "Expired"
 )
@@ -73,6 +75,9 @@ type Policy struct {
 	// DryRun only tells what would be removed. It does not extend access that
 	// has expired: that ends because its owner said so.
 	DryRun bool
+	// Blind: it cannot be seen which workloads refer to a Secret. Only what has
+	// expired is removed.
+	Blind bool
 }
 
 // A Decision is what to do about a Secret, and why.
@@ -94,7 +99,7 @@ func Decide(s Secret, p Policy, now time.Time) Decision {
 	if !s.ExpiresAt.IsZero() && !now.Before(s.ExpiresAt) {
 		return Decision{Action: Remove, Reason: ReasonExpired, Message: "The access that it holds has expired"}
 	}
-	d, held := holds(s)
+	d, held := holds(s, p)
 	if !held {
 		d = unused(s, p, now)
 	}
@@ -105,8 +110,8 @@ func Decide(s Secret, p Policy, now time.Time) Decision {
 }
 
 // holds returns the decision about a Secret that stays because of what it is or
-// who uses it, and whether that is so.
-func holds(s Secret) (Decision, bool) {
+// who uses it or may use it, and whether that is so.
+func holds(s Secret, p Policy) (Decision, bool) {
 	d := Decision{Action: Keep}
 	if !s.UnusedSince.IsZero() {
 		d.Action = Unmark
@@ -118,6 +123,8 @@ func holds(s Secret) (Decision, bool) {
 		d.Reason, d.Message = ReasonProtected, "It is protected"
 	case len(s.Uses) > 0:
 		d.Reason, d.Message = ReasonInUse, "Used by "+list(s.Uses)
+	case p.Blind:
+		d.Reason, d.Message = ReasonBlind, "The provider may not see all workloads, one of which may use it"
 	default:
 		return Decision{}, false
 	}

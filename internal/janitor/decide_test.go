@@ -14,6 +14,7 @@ func TestDecide(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	day := Policy{Grace: 24 * time.Hour}
+	blind := Policy{Grace: 24 * time.Hour, Blind: true}
 	dry := Policy{Grace: 24 * time.Hour, DryRun: true}
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	used := []Use{{Kind: "deployment", Name: "x"}}
@@ -23,6 +24,7 @@ func TestDecide(t *testing.T) {
 		graceText   = "Unused, but not yet for the grace period of 24h"
 		removeText  = "Unused for the grace period of 24h"
 		dryText     = "Unused for the grace period of 24h. It would be removed, but this is a dry run"
+		blindText   = "The provider may not see all workloads, one of which may use it"
 		expiredText = "The access that it holds has expired"
 	)
 
@@ -149,6 +151,21 @@ func TestDecide(t *testing.T) {
 			reason: "A dry run waits as long.",
 			secret: Secret{UnusedSince: ago(time.Hour)}, policy: dry,
 			want: Decision{Action: Keep, Reason: ReasonGracePeriod, Message: graceText, After: 23 * time.Hour},
+		},
+		"Blind": {
+			reason: "Who cannot see what uses a Secret removes none.",
+			secret: Secret{}, policy: blind,
+			want: Decision{Action: Keep, Reason: ReasonBlind, Message: blindText},
+		},
+		"BlindSince": {
+			reason: "A grace period begins anew when it can be seen again that nothing uses it.",
+			secret: Secret{UnusedSince: ago(48 * time.Hour)}, policy: blind,
+			want: Decision{Action: Unmark, Reason: ReasonBlind, Message: blindText},
+		},
+		"BlindExpired": {
+			reason: "Expiry waits for no workload, seen or not.",
+			secret: Secret{ExpiresAt: ago(time.Second)}, policy: blind,
+			want: Decision{Action: Remove, Reason: ReasonExpired, Message: expiredText},
 		},
 		"Expired": {
 			reason: "Expiry waits for no workload, application or protection.",

@@ -33,22 +33,27 @@ func checkNamespaces(names []string) error {
 	return nil
 }
 
-// newCache returns a function that makes a cache of the supplied namespaces, nil
-// for that of all.
-func newCache(namespaces []string) cache.NewCacheFunc {
-	if len(namespaces) == 0 {
-		return nil
-	}
+// newCache returns a function that makes a cache of the supplied namespaces, of
+// all if there are none, that does without the supplied kinds.
+func newCache(namespaces []string, without map[schema.GroupKind]bool) cache.NewCacheFunc {
 	return func(cfg *rest.Config, o cache.Options) (cache.Cache, error) {
-		o.DefaultNamespaces = make(map[string]cache.Config, len(namespaces))
-		for _, n := range namespaces {
-			o.DefaultNamespaces[n] = cache.Config{}
+		if len(namespaces) > 0 {
+			o.DefaultNamespaces = make(map[string]cache.Config, len(namespaces))
+			for _, n := range namespaces {
+				o.DefaultNamespaces[n] = cache.Config{}
+			}
 		}
 		c, err := cache.New(cfg, o)
 		if err != nil {
 			return nil, err //nolint:wrapcheck // The caller does.
 		}
-		return &namespacedCache{Cache: c, scheme: o.Scheme, namespaces: namespaces}, nil
+		if len(namespaces) > 0 {
+			c = &namespacedCache{Cache: c, scheme: o.Scheme, namespaces: namespaces}
+		}
+		if len(without) > 0 {
+			c = &partialCache{Cache: c, scheme: o.Scheme, without: without}
+		}
+		return c, nil
 	}
 }
 
@@ -87,12 +92,12 @@ func (c *namespacedCache) watches(namespace string) bool {
 	return namespace == metav1.NamespaceAll || slices.Contains(c.namespaces, namespace)
 }
 
-// tellForbidden says which watches are not allowed. Until all are, no controller
-// begins to work.
+// tellForbidden says which watches are not allowed, which were when the provider
+// began. What depends on them is out of date until they are again.
 func tellForbidden(log logging.Logger) toolscache.WatchErrorHandlerWithContext {
 	return func(ctx context.Context, r *toolscache.Reflector, err error) {
 		if kerrors.IsForbidden(err) {
-			log.Info("The provider lacks a right and waits for it: see docs/rbac.md", "error", err)
+			log.Info("The provider lost a right and waits for it: see docs/rbac.md", "error", err)
 			return
 		}
 		toolscache.DefaultWatchErrorHandler(ctx, r, err)

@@ -23,14 +23,13 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -52,7 +51,24 @@ const (
 	DefaultSyncInterval        = 10 * time.Hour
 	DefaultStateMetricInterval = time.Minute
 	DefaultJanitorGrace        = 10 * time.Minute
+	// DefaultLeaseDuration is how long nobody works after the leader was killed, at
+	// most: nothing that runs notices. With less, an API server that is away for a
+	// moment makes the leader give up.
+	DefaultLeaseDuration = 30 * time.Second
+	// DefaultRecheckInterval is how soon it is noticed that what was missing is there.
+	DefaultRecheckInterval = 5 * time.Second
 )
+
+// minLeaseDuration is how long a lease is at least. Less would be lost all the time.
+const minLeaseDuration = 2 * time.Second
+
+// shutdownTimeout is how long what is on its way may take when the provider ends.
+// Calls are cut, since each is on record before it is made.
+const shutdownTimeout = 20 * time.Second
+
+// errChanged says that what the provider may do has changed, and that it has to
+// begin anew.
+var errChanged = errors.New("what the provider may do has changed")
 
 // Options of the provider.
 type Options struct {
@@ -82,6 +98,12 @@ type Options struct {
 	LeaderElection bool
 	// LeaderElectionNamespace holds the lease. Default: the pod's.
 	LeaderElectionNamespace string
+	// LeaseDuration is how long a lease lasts that its holder does not renew.
+	// Default: DefaultLeaseDuration.
+	LeaseDuration time.Duration
+	// RecheckInterval is how often it is looked for rights and kinds that are
+	// missing. Default: DefaultRecheckInterval.
+	RecheckInterval time.Duration
 	// Namespace holds the records of the users that this cluster made. Default: the
 	// pod's. Without one none are kept.
 	Namespace string
@@ -104,8 +126,6 @@ type Options struct {
 	Logger logging.Logger
 	// Aiven adjusts the options of Aiven clients. Default: not at all.
 	Aiven func(o *aiven.Options)
-	// SkipNameValidation allows several managers in one process, as tests have.
-	SkipNameValidation bool
 }
 
 func (o Options) withDefaults() Options {
@@ -114,12 +134,13 @@ func (o Options) withDefaults() Options {
 	o.StateMetricInterval = orDefault(o.StateMetricInterval, DefaultStateMetricInterval)
 	o.Workers = orDefault(o.Workers, DefaultWorkers)
 	o.JanitorGrace = orDefault(o.JanitorGrace, DefaultJanitorGrace)
+	o.LeaseDuration = orDefault(o.LeaseDuration, DefaultLeaseDuration)
+	o.RecheckInterval = orDefault(o.RecheckInterval, DefaultRecheckInterval)
 	o.MetricsAddress = orDefault(o.MetricsAddress, "0")
 	o.HealthAddress = orDefault(o.HealthAddress, "0")
 	o.PprofAddress = orDefault(o.PprofAddress, "0")
-	if o.Namespace == "" {
-		o.Namespace = podNamespace()
-	}
+	o.Namespace = orDefault(o.Namespace, podNamespace())
+	o.LeaderElectionNamespace = orDefault(o.LeaderElectionNamespace, podNamespace())
 	if o.Registry == nil {
 		o.Registry = ctrlmetrics.Registry
 	}
@@ -148,13 +169,113 @@ func orDefault[T comparable](v, d T) T {
 	return v
 }
 
-// Run runs the provider until the context ends.
+// Run runs the provider until the context ends. It finds out first what it can do
+// with what the API server serves and lets it, and does that. When that changes
+// it begins anew, as a new process would.
 func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	o = o.withDefaults()
-	mgr, err := newManager(cfg, o)
+	if err := checkNamespaces(o.WatchNamespaces); err != nil {
+		return err
+	}
+	if o.LeaseDuration < minLeaseDuration {
+		return errors.Errorf("cannot elect a leader: a lease of %s is shorter than %s", o.LeaseDuration, minLeaseDuration)
+	}
+	cfg = rest.CopyConfig(cfg)
+	// The API server has priority and fairness to protect itself. A limit here
+	// would make a burst of applications wait for nothing.
+	cfg.QPS, cfg.Burst = -1, -1
+	s, err := newSurveyor(cfg, o)
 	if err != nil {
 		return err
 	}
+	events, end, err := newRecorder(cfg)
+	if err != nil {
+		return err
+	}
+	defer end()
+	t := &teller{log: o.Logger, record: events, pod: podOf(o.Namespace), metric: newMissingRights()}
+	registry := &registrations{Registerer: o.Registry}
+	defer registry.unregister()
+	if err := registry.Register(t.metric); err != nil {
+		return errors.Wrap(err, "cannot register metrics of missing rights")
+	}
+	for {
+		f, err := s.survey(ctx)
+		if err != nil {
+			return errors.Wrap(err, "cannot find out what the provider may do")
+		}
+		t.tell(f)
+		err = runWith(ctx, cfg, o, f, setting{surveyor: s, events: events})
+		if !errors.Is(err, errChanged) {
+			return err
+		}
+		o.Logger.Info("The provider begins anew, because what it may do has changed")
+	}
+}
+
+// A setting is what stays when the provider begins anew.
+type setting struct {
+	*surveyor
+
+	events record.EventRecorder
+}
+
+// runWith runs the provider with what was found, until that changes, which
+// errChanged says, or the context ends.
+func runWith(ctx context.Context, cfg *rest.Config, o Options, f findings, s setting) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	registry := &registrations{Registerer: o.Registry}
+	defer registry.unregister()
+	o.Registry = registry
+
+	waitsFor := f.waitsFor(o.WatchNamespaces)
+	h := &health{waitsFor: waitsFor, leaseDuration: o.LeaseDuration}
+	if o.LeaderElection && len(waitsFor) == 0 {
+		var err error
+		if h.lock, err = newLock(cfg, o, s.events); err != nil {
+			return err
+		}
+	}
+	mgr, err := newManager(cfg, o, f, h.lock)
+	if err != nil {
+		return err
+	}
+	h.synced = mgr.GetCache().WaitForCacheSync
+	if err := h.addTo(mgr); err != nil {
+		return err
+	}
+	if err := mgr.Add(anyReplica(func(ctx context.Context) error {
+		if s.untilChanged(ctx, f); ctx.Err() == nil {
+			cancel(errChanged)
+		}
+		return nil
+	})); err != nil {
+		return errors.Wrap(err, "cannot watch what the provider may do")
+	}
+	if len(waitsFor) == 0 {
+		if err := addControllers(ctx, mgr, o, f); err != nil {
+			return err
+		}
+	}
+	err = mgr.Start(ctx)
+	if err == nil && errors.Is(context.Cause(ctx), errChanged) {
+		return errChanged
+	}
+	return errors.Wrap(err, "cannot run controllers")
+}
+
+// anyReplica is a function that runs whether or not this is the leader.
+type anyReplica func(ctx context.Context) error
+
+// Start runs the function.
+func (f anyReplica) Start(ctx context.Context) error { return f(ctx) }
+
+// NeedLeaderElection says no.
+func (anyReplica) NeedLeaderElection() bool { return false }
+
+// addControllers adds all controllers, with their metrics.
+func addControllers(ctx context.Context, mgr ctrl.Manager, o Options, f findings) error {
 	now := time.Now
 	if o.Clock != nil {
 		now = o.Clock.Now
@@ -162,7 +283,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	m := metrics.New(now)
 	mrMetrics, stateMetrics := managed.NewMRMetricRecorder(), statemetrics.NewMRStateMetrics()
 	if err := m.Register(o.Registry); err != nil {
-		return err
+		return err //nolint:wrapcheck // It says what cannot be registered.
 	}
 	orphaned, users := metrics.NewOrphans(), metrics.NewServiceUsers()
 	for _, c := range []prometheus.Collector{mrMetrics, stateMetrics, orphaned, users} {
@@ -172,7 +293,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	}
 	features := &feature.Flags{}
 	features.Enable(feature.EnableBetaManagementPolicies)
-	err = ourcontroller.Setup(ctx, mgr, controller.Options{
+	err := ourcontroller.Setup(ctx, mgr, controller.Options{
 		Logger:                  o.Logger,
 		PollInterval:            o.PollInterval,
 		MaxConcurrentReconciles: o.Workers,
@@ -181,14 +302,23 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 			PollStateMetricInterval: o.StateMetricInterval, MRMetrics: mrMetrics, MRStateMetrics: stateMetrics,
 		},
 	}, ourcontroller.Dependencies{
-		NewClient: newClient(o, m), BaseURLs: o.BaseURLs, WatchNamespaces: o.WatchNamespaces, Metrics: m,
-		Janitor: janitor.Policy{Grace: o.JanitorGrace, DryRun: o.JanitorDryRun}, Now: now, NewQueue: newQueue(o.Clock),
-		Orphans: orphaned, ServiceUsers: users, Namespace: o.Namespace, OrphanInterval: o.OrphanInterval,
+		NewClient: newClient(o, m), BaseURLs: o.BaseURLs, Metrics: m,
+		ChosenNamespaces: o.WatchNamespaces, WatchNamespaces: f.namespaces(o.WatchNamespaces),
+		Janitor: janitor.Policy{Grace: o.JanitorGrace, DryRun: o.JanitorDryRun, Blind: f.lacks(forWorkloads)}, Now: now, NewQueue: newQueue(o.Clock),
+		Orphans: orphaned, ServiceUsers: users, Namespace: recordsNamespace(o, f), OrphanInterval: o.OrphanInterval,
+		Absent: f.kinds(), NamespacesUnknown: len(o.WatchNamespaces) == 0 && f.lacks(forNamespaces),
 	})
-	if err != nil {
-		return errors.Wrap(err, "cannot set up controllers")
+	return errors.Wrap(err, "cannot set up controllers")
+}
+
+// recordsNamespace returns where records are kept of the users that this cluster
+// made. None are, and so no orphan is deleted, when they cannot be written or some
+// managed resources cannot exist for now.
+func recordsNamespace(o Options, f findings) string {
+	if f.lacks(forRecords) || len(f.absent) > 0 {
+		return ""
 	}
-	return errors.Wrap(mgr.Start(ctx), "cannot run controllers")
+	return o.Namespace
 }
 
 // newQueue returns a function that makes work queues of a clock, nil for the
@@ -224,37 +354,28 @@ func NewScheme() (*runtime.Scheme, error) {
 	return s, errors.Wrap(apis.AddToScheme(s), "cannot add provider APIs to scheme")
 }
 
-func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
-	if err := checkNamespaces(o.WatchNamespaces); err != nil {
-		return nil, err
-	}
+func newManager(cfg *rest.Config, o Options, f findings, lock *watchedLock) (ctrl.Manager, error) {
 	scheme, err := NewScheme()
 	if err != nil {
 		return nil, err
 	}
-	cfg = rest.CopyConfig(cfg)
-	// The API server has priority and fairness to protect itself. A limit here
-	// would make a burst of applications wait for nothing.
-	cfg.QPS, cfg.Burst = -1, -1
-	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+	opts := ctrl.Options{
 		Scheme:                        scheme,
 		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
 		HealthProbeBindAddress:        o.HealthAddress,
 		PprofBindAddress:              o.PprofAddress,
-		LeaderElection:                o.LeaderElection,
-		LeaderElectionID:              "crossplane-leader-election-provider-aiven",
-		LeaderElectionNamespace:       o.LeaderElectionNamespace,
-		LeaderElectionResourceLock:    resourcelock.LeasesResourceLock,
 		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 new(60 * time.Second),
-		RenewDeadline:                 new(50 * time.Second),
-		Controller:                    ctrlconfig.Controller{SkipNameValidation: new(o.SkipNameValidation)},
+		LeaseDuration:                 &o.LeaseDuration,
+		RenewDeadline:                 new(renewDeadline(o.LeaseDuration)),
+		RetryPeriod:                   new(retryPeriod(o.LeaseDuration)),
+		GracefulShutdownTimeout:       new(shutdownTimeout),
+		Controller:                    ctrlconfig.Controller{SkipNameValidation: new(true)},
 		Client: client.Options{Cache: &client.CacheOptions{
 			// Secrets are read from the API server: a cache of all Secrets of the
 			// cluster is memory and rights that nobody wants to give.
 			DisableFor: []client.Object{&corev1.Secret{}},
 		}},
-		NewCache: newCache(o.WatchNamespaces),
+		NewCache: newCache(f.namespaces(o.WatchNamespaces), f.kinds()),
 		Cache: cache.Options{
 			SyncPeriod:       &o.SyncInterval,
 			DefaultTransform: cache.TransformStripManagedFields(),
@@ -262,14 +383,12 @@ func newManager(cfg *rest.Config, o Options) (ctrl.Manager, error) {
 
 			DefaultWatchErrorHandler: tellForbidden(o.Logger),
 		},
-	})
-	if err != nil {
-		return nil, errors.Wrap(err, "cannot make a manager")
 	}
-	if err := mgr.AddHealthzCheck("healthz", healthz.Ping); err != nil {
-		return nil, errors.Wrap(err, "cannot add health check")
+	if lock != nil {
+		opts.LeaderElection, opts.LeaderElectionID, opts.LeaderElectionResourceLockInterface = true, leaseName, lock
 	}
-	return mgr, errors.Wrap(mgr.AddReadyzCheck("readyz", healthz.Ping), "cannot add readiness check")
+	mgr, err := ctrl.NewManager(cfg, opts)
+	return mgr, errors.Wrap(err, "cannot make a manager")
 }
 
 // published selects the Secrets that applications published.

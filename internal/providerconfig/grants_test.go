@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -129,7 +130,7 @@ func TestAllow(t *testing.T) {
 			t.Parallel()
 			g := &Grants{
 				Resolver:   NewResolver(kubeWith(t, tc.config).Build(), Sources{}, nil, BaseURLs{}),
-				Namespaces: NewNamespaces(metadata(t, "a", "a-b", "b"), nil, nil), Instances: tc.instances,
+				Namespaces: AllNamespaces(metadata(t, "a", "a-b", "b")), Instances: tc.instances,
 				Holder: func(context.Context, Use) (string, error) { return tc.holder, nil },
 			}
 			got, err := g.Allow(t.Context(), tc.access, tc.use)
@@ -170,7 +171,7 @@ func TestAllowUnknown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := &Grants{
-				Resolver: NewResolver(kubeWith(t, tc.config.DeepCopyObject().(client.Object)).Build(), Sources{}, nil, BaseURLs{}), Namespaces: NewNamespaces(tc.namespaces, nil, nil),
+				Resolver: NewResolver(kubeWith(t, tc.config.DeepCopyObject().(client.Object)).Build(), Sources{}, nil, BaseURLs{}), Namespaces: AllNamespaces(tc.namespaces),
 				Holder: func(context.Context, Use) (string, error) { return "", tc.holder },
 			}
 			_, err := g.Allow(t.Context(), Access{Config: clusterRef("c")}, Use{Namespace: "a", Type: grants.OpenSearch, Project: "p", Service: "opensearch-a-x"})
@@ -192,7 +193,7 @@ func TestChosenNamespaces(t *testing.T) {
 			return c.Get(ctx, key, o, opts...)
 		},
 	})
-	n := NewNamespaces(nil, live, []string{"a", "absent"})
+	n := ChosenNamespaces(live, []string{"a", "absent"})
 	names, err := n.Names(t.Context())
 	if diff := cmp.Diff([]string{"a", "absent"}, names); err != nil || diff != "" {
 		t.Errorf("names: -want, +got:\n%s\n%v", diff, err)
@@ -207,6 +208,20 @@ func TestChosenNamespaces(t *testing.T) {
 	}
 	if gets != 2 {
 		t.Errorf("namespaces were read %d times, want twice", gets)
+	}
+}
+
+// TestUnknownNamespaces: who may not list namespaces can still read the labels of
+// one, and does not take those that nobody named for all that there are.
+func TestUnknownNamespaces(t *testing.T) {
+	t.Parallel()
+	n := UnknownNamespaces(metadata(t, "a"))
+	if names, err := n.Names(t.Context()); !errors.Is(err, ErrNamespacesUnknown) || names != nil {
+		t.Errorf("names: %v, %v", names, err)
+	}
+	got, err := n.Labels(t.Context(), "a")
+	if diff := cmp.Diff(map[string]string{"named": "a"}, got); err != nil || diff != "" {
+		t.Errorf("labels: -want, +got:\n%s\n%v", diff, err)
 	}
 }
 

@@ -19,11 +19,15 @@ import (
 // watched.
 const labelsFor = 15 * time.Second
 
+// ErrNamespacesUnknown says that the provider may not see which namespaces there
+// are, and so not tell whose a service or topic is that is named after one.
+var ErrNamespacesUnknown = errors.New("cannot tell whose this is, because the provider may not list namespaces")
+
 // Namespaces know the namespaces of the cluster, as far as the provider may see
 // them. Safe for concurrent use.
 type Namespaces struct {
-	// cached is a cache of all namespaces. nil: only the chosen ones may be seen,
-	// and each is read from the API server when its labels matter.
+	// cached is a cache of all namespaces. nil: only the chosen ones may be seen, or
+	// none, and each is read from the API server when its labels matter.
 	cached client.Reader
 	live   client.Reader
 	chosen []string
@@ -37,14 +41,17 @@ type seenLabels struct {
 	at     time.Time
 }
 
-// NewNamespaces returns the namespaces that a cache has, or the chosen ones if
-// there are any, which are then read from live.
-func NewNamespaces(cached, live client.Reader, chosen []string) *Namespaces {
-	if len(chosen) > 0 {
-		cached = nil
-	}
-	return &Namespaces{cached: cached, live: live, chosen: chosen, labels: make(map[string]seenLabels)}
+// AllNamespaces returns the namespaces that a cache has.
+func AllNamespaces(cached client.Reader) *Namespaces { return &Namespaces{cached: cached} }
+
+// ChosenNamespaces returns the namespaces of these names, whose labels are read from live.
+func ChosenNamespaces(live client.Reader, names []string) *Namespaces {
+	return &Namespaces{live: live, chosen: names, labels: make(map[string]seenLabels)}
 }
+
+// UnknownNamespaces returns namespaces of which nobody can tell which there are.
+// Their labels are read from live.
+func UnknownNamespaces(live client.Reader) *Namespaces { return ChosenNamespaces(live, nil) }
 
 // Metadata returns an empty namespace as it is cached: nothing but metadata is.
 func Metadata() *metav1.PartialObjectMetadata {
@@ -83,8 +90,12 @@ func labelsOf(ctx context.Context, r client.Reader, name string) (map[string]str
 	return o.GetLabels(), errors.Wrapf(err, "cannot get namespace %s", name)
 }
 
-// Names returns the names of all namespaces. The list must not be changed.
+// Names returns the names of all namespaces. The list must not be changed. The
+// error is ErrNamespacesUnknown when the provider may not see them.
 func (n *Namespaces) Names(ctx context.Context) ([]string, error) {
+	if n.cached == nil && len(n.chosen) == 0 {
+		return nil, ErrNamespacesUnknown
+	}
 	if n.cached == nil {
 		return n.chosen, nil
 	}

@@ -121,7 +121,7 @@ func (h *Harness) StartProvider(with ...func(p *Process)) {
 	zl := zap.New(zap.WriteTo(h.Log), zap.Level(MostVerbose))
 	p := &Process{Gate: NewGate(), Options: provider.Options{
 		PollInterval: 2 * time.Second, JanitorGrace: time.Second, Namespace: "default", OrphanInterval: 500 * time.Millisecond, Registry: h.Registry, BaseURLs: providerconfig.BaseURLs{Allowed: []string{h.URL}},
-		Logger: logging.NewLogrLogger(zl), SkipNameValidation: true, UserAgent: "harness",
+		Logger: logging.NewLogrLogger(zl), UserAgent: "harness",
 		Aiven: func(o *aiven.Options) {
 			o.ErrorTTL, o.SettleTime, o.ACLInterval = 200*time.Millisecond, time.Second, 50*time.Millisecond
 			o.CallTimeout = 2 * time.Second
@@ -145,7 +145,13 @@ func (h *Harness) StartProvider(with ...func(p *Process)) {
 		adjust(o)
 	}
 	done := h.done
-	go func() { done <- provider.Run(ctx, cfg, p.Options) }()
+	go func() {
+		err := provider.Run(ctx, cfg, p.Options)
+		for isStuck(err) && ctx.Err() == nil {
+			err = provider.Run(ctx, cfg, p.Options) // As the kubelet would start it again.
+		}
+		done <- err
+	}()
 }
 
 // newTransport returns one that keeps as many connections alive as an Aiven
@@ -174,11 +180,13 @@ func (h *Harness) StopProvider() error {
 	h.cancel()
 	h.cancel = nil
 	err := <-h.done
-	if err != nil && strings.Contains(err.Error(), stuckQueue) {
+	if isStuck(err) {
 		return nil
 	}
 	return err
 }
+
+func isStuck(err error) bool { return err != nil && strings.Contains(err.Error(), stuckQueue) }
 
 // KillProvider ends the provider as a kill would: at any point, and nothing that
 // it does from then on has an effect.

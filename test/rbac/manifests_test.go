@@ -13,9 +13,13 @@ import (
 	"strings"
 	"testing"
 
+	apiextensionsv1alpha1 "github.com/crossplane/crossplane/apis/v2/apiextensions/v1alpha1"
+	pkgv1 "github.com/crossplane/crossplane/apis/v2/pkg/v1"
+	pkgv1beta1 "github.com/crossplane/crossplane/apis/v2/pkg/v1beta1"
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -32,12 +36,29 @@ const (
 	ownNamespace = "provider-aiven-system"
 )
 
+// known are all kinds that are shipped.
+var known = func() *runtime.Scheme {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		scheme.AddToScheme, apiextensionsv1.AddToScheme, pkgv1.AddToScheme, pkgv1beta1.AddToScheme, apiextensionsv1alpha1.AddToScheme,
+	} {
+		if err := add(s); err != nil {
+			panic(err)
+		}
+	}
+	return s
+}()
+
 // load returns the objects of a kustomization, which may do nothing but name what
 // it consists of.
 func load(t *testing.T, dir string) []client.Object {
 	t.Helper()
 	var out []client.Object
-	for _, k := range documents(t, filepath.Join(dir, "kustomization.yaml")) {
+	file := filepath.Join(dir, "kustomization.yaml")
+	if _, err := os.Stat(file); err != nil {
+		file = filepath.Join(dir, "Kustomization")
+	}
+	for _, k := range documents(t, file) {
 		delete(k, "apiVersion")
 		delete(k, "kind")
 		resources, _, _ := unstructured.NestedStringSlice(k, "resources")
@@ -83,7 +104,7 @@ func documents(t *testing.T, path string) []map[string]any {
 func typed(t *testing.T, path string, doc map[string]any) client.Object {
 	t.Helper()
 	u := &unstructured.Unstructured{Object: doc}
-	o, err := scheme.Scheme.New(u.GroupVersionKind())
+	o, err := known.New(u.GroupVersionKind())
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
@@ -201,7 +222,7 @@ func resourceName(group, resource string) string {
 func TestManifests(t *testing.T) {
 	var named []string
 	granted := map[string]bool{}
-	for _, dir := range []string{"base", "cluster-wide", "chosen-namespaces", "users"} {
+	for _, dir := range []string{"roles", "base", "cluster-wide", "chosen-namespaces", "users"} {
 		for _, k := range documents(t, filepath.Join(manifests, dir, "kustomization.yaml")) {
 			resources, _, _ := unstructured.NestedStringSlice(k, "resources")
 			for _, r := range resources {

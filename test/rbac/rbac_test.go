@@ -55,7 +55,7 @@ func start(t *testing.T, namespaces ...string) *recorder {
 	h.StartProvider(func(p *harness.Process) {
 		p.Namespace, p.WatchNamespaces = ownNamespace, namespaces
 		p.LeaderElection, p.LeaderElectionNamespace = true, ownNamespace
-		p.Config = r.impersonate
+		p.Config, p.RecheckInterval = r.impersonate, recheck
 	})
 	t.Cleanup(func() {
 		if err := h.StopProvider(); err != nil {

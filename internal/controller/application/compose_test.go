@@ -10,7 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
@@ -202,15 +205,20 @@ func TestMayWrite(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
+	users := schema.GroupResource{Group: "aiven.nais.io", Resource: "valkeyserviceusers"}
 	cases := map[string]struct {
 		reason string
 		err    error
 		want   string
 	}{
-		"NoConfig": {"A configuration that does not exist.", errors.Wrap(providerconfig.ErrNoConfig, "cannot get ClusterProviderConfig default"), string(v1.ReasonNoToken)},
-		"NoToken":  {"A configuration without a token.", errors.Wrap(providerconfig.ErrNoToken, "x"), string(v1.ReasonNoToken)},
-		"Reasoned": {"An error that knows its reason.", errors.Wrap(reasoned(v1.ReasonPoolNotConfigured, "m"), "x"), string(v1.ReasonPoolNotConfigured)},
-		"Unknown":  {"Everything else.", errBoom, string(v1.ReasonSyncFailed)},
+		"NoConfig":   {"A configuration that does not exist.", errors.Wrap(providerconfig.ErrNoConfig, "cannot get ClusterProviderConfig default"), string(v1.ReasonNoToken)},
+		"NoToken":    {"A configuration without a token.", errors.Wrap(providerconfig.ErrNoToken, "x"), string(v1.ReasonNoToken)},
+		"Reasoned":   {"An error that knows its reason.", errors.Wrap(reasoned(v1.ReasonPoolNotConfigured, "m"), "x"), string(v1.ReasonPoolNotConfigured)},
+		"Right":      {"What RBAC refuses.", errors.Wrap(kerrors.NewForbidden(users, "x", errors.New(`User "system:serviceaccount:a:b" cannot delete resource "valkeyserviceusers" in API group "aiven.nais.io" in the namespace "team"`)), "cannot delete managed resource"), string(v1.ReasonMissingRight)},
+		"Admission":  {"What admission refuses is no missing right.", kerrors.NewForbidden(users, "x", errors.New("exceeded quota")), string(v1.ReasonSyncFailed)},
+		"Kind":       {"A kind that is not served.", errors.Wrap(&apimeta.NoKindMatchError{GroupKind: schema.GroupKind{Group: "aiven.nais.io", Kind: "ValkeyServiceUser"}}, "cannot create user"), string(v1.ReasonKindNotActivated)},
+		"Namespaces": {"A grant that goes by the names of all namespaces.", errors.Wrap(providerconfig.ErrNamespacesUnknown, "x"), string(v1.ReasonMissingRight)},
+		"Unknown":    {"Everything else.", errBoom, string(v1.ReasonSyncFailed)},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -4,9 +4,12 @@ package application
 
 import (
 	"fmt"
+	"strings"
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
@@ -48,6 +51,7 @@ func explain(err error) (xpv2.ConditionReason, string) {
 		{providerconfig.ErrNoToken, v1.ReasonNoToken, "put a token there"},
 		{grants.ErrRefused, v1.ReasonNotAllowed, ""},
 		{namesakes.ErrConflict, v1.ReasonNameConflict, "another application of the cluster, which was there before, has usernames of the same pattern; choose another name"},
+		{providerconfig.ErrNamespacesUnknown, v1.ReasonMissingRight, askForRight},
 		{providerconfig.ErrInstanceNotReady, v1.ReasonInstanceNotReady, "it goes on by itself when the instance is ready"},
 		{aiven.ErrQuota, v1.ReasonQuotaExceeded, "remove users of the service, or have Aiven raise its limit and state it in serviceUsers.limit of the configuration; it goes on by itself then"},
 		{providerconfig.ErrNotAllowed, v1.ReasonInvalidConfiguration, "ask the platform team"},
@@ -66,7 +70,24 @@ func explain(err error) (xpv2.ConditionReason, string) {
 			return x.reason, err.Error() + ": " + x.advice
 		}
 	}
-	return v1.ReasonSyncFailed, err.Error()
+	var unserved *apimeta.NoKindMatchError
+	switch {
+	case errors.As(err, &unserved):
+		return v1.ReasonKindNotActivated, fmt.Sprintf("%s is not served in this cluster: ask the platform team to install or activate it; it goes on by itself then", unserved.GroupKind)
+	case lacksRight(err):
+		return v1.ReasonMissingRight, err.Error() + ": " + askForRight
+	default:
+		return v1.ReasonSyncFailed, err.Error()
+	}
+}
+
+// askForRight is what to do about a missing right.
+const askForRight = "ask the platform team to give the provider this right; it goes on by itself then"
+
+// lacksRight tells whether the provider lacks a right in the cluster. Much else is
+// forbidden as well, by admission.
+func lacksRight(err error) bool {
+	return kerrors.IsForbidden(err) && strings.Contains(err.Error(), "\" cannot ")
 }
 
 // byAiven tells whether a reason has its cause at Aiven rather than in the

@@ -175,7 +175,10 @@ func (r *Reconciler) synchronize(ctx context.Context, app *v1.AivenApplication) 
 	onRecord := l.credentials().Previous.DeepCopy()
 	o := r.apply(ctx, l)
 	again, err := r.retire(ctx, l, d, onRecord)
-	if err != nil && o.err == nil {
+	switch {
+	case lacksRight(err):
+		o.stays = err
+	case err != nil && o.err == nil:
 		o = failure(err)
 	}
 	o.again = o.again || again
@@ -271,7 +274,10 @@ func (r *Reconciler) discard(ctx context.Context, l *life, o outcome, wanted ...
 		if gone {
 			why = "It does not work any more, and another one replaces it"
 		}
-		if err := r.remove(ctx, l, mg, why); err != nil {
+		switch err := r.remove(ctx, l, mg, why); {
+		case lacksRight(err):
+			o.stays = err
+		case err != nil:
 			return failure(err)
 		}
 	}

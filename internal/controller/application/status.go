@@ -20,6 +20,9 @@ import (
 	"github.com/provider-aiven/provider-aiven/internal/revision"
 )
 
+// staysAgain is how soon it is tried again to delete what may not be deleted.
+const staysAgain = time.Minute
+
 // An outcome is what came of one reconcile.
 type outcome struct {
 	// reason and message of Ready. Available means that it is True.
@@ -41,6 +44,10 @@ type outcome struct {
 	published []string
 	// coming are the users of a revision in the making.
 	coming []liveUser
+
+	// stays is why a user that should go does not: the provider may not delete it.
+	// What is published works all the same.
+	stays error
 
 	// rotation is what was decided about it, and rotated, expiring and quota the
 	// conditions that follow. An outcome without leaves these as they are.
@@ -65,6 +72,11 @@ func (o *outcome) finish(l *life, now time.Time) {
 		}
 	}
 	rotated := rotatedCondition(l, d, o.coming)
+	if o.stays != nil {
+		reason, message := explain(o.stays)
+		rotated = v1.NotRotated(reason, "A user that is not needed any more stays valid: "+message)
+		o.look = earliest(o.look, now.Add(staysAgain))
+	}
 	o.rotated = &rotated
 	if d.Waits.After(now) {
 		o.look = earliest(o.look, d.Waits)

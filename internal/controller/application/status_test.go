@@ -8,6 +8,7 @@ import (
 
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/pkg/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -55,6 +56,12 @@ func TestFinish(t *testing.T) {
 			reason: "Nor after the end.",
 			c:      &v1.CredentialsStatus{Revision: 1},
 			want:   want{rotated: upToDate, expiring: none},
+		},
+		"Stays": {
+			reason:  "What is published works, though a user stays that should not.",
+			c:       &v1.CredentialsStatus{Revision: 1},
+			outcome: outcome{stays: errors.New("boom")},
+			want:    want{look: noon.Add(staysAgain), rotated: "SyncFailed", expiring: none},
 		},
 		"Issued": {
 			reason: "The first publication was not there when it was decided, and says when it is rotated.",

@@ -169,7 +169,7 @@ func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desi
 }
 
 // reserve gives a new managed resource the user that aivenator made for it, or
-// else a username that nobody has, and records with that that the user is about to be created. To
+// else a username that nobody has, and records with it that the user is about to be created. To
 // record it here, after having looked and in the write that makes the resource, spares a write
 // later. When it cannot be seen who has the name, the resource looks for itself.
 func (r *Reconciler) reserve(ctx context.Context, l *life, d desiredUser) {

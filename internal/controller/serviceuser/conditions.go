@@ -32,6 +32,7 @@ var explanations = []explanation{
 	{namesakes.ErrConflict, v1.ReasonNameConflict, "The usernames would have the same pattern as those of another application of the cluster, which was there before. Choose another name."},
 	{providerconfig.ErrInstanceNotReady, v1.ReasonInstanceNotReady, "The configuration requires an object of aiven.io for service %[2]s in this namespace that is RUNNING. The condition Synced says what is missing."},
 	{providerconfig.ErrNotAllowed, v1.ReasonInvalidConfiguration, "The configuration is not allowed. Ask the platform team."},
+	{providerconfig.ErrNamespacesUnknown, v1.ReasonMissingRight, "The provider may not list namespaces, and so not tell whose service %[2]s of project %[1]s is. Ask the platform team to give it this right."},
 	{errTaken, v1.ReasonUsernameTaken, "A user of that name exists already in service %[2]s of project %[1]s and was not made for this resource. To import it on purpose, set the annotation crossplane.io/external-name yourself."},
 	{errVanished, v1.ReasonUserVanished, "The user was deleted at Aiven by somebody else, from service %[2]s of project %[1]s. The application gets a new one."},
 	{aiven.ErrUnauthorized, v1.ReasonTokenRejected, "Aiven does not accept the token: that of authSecretRef where there is one, else that of the configuration. Replace it; nothing else is needed."},
