@@ -22,6 +22,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/pkg/errors"
 )
 
 // counts is what came of all attempts.
@@ -116,7 +118,7 @@ func parse(s string) ([]service, error) {
 		suffix := "_" + strings.ToUpper(strings.ReplaceAll(instance, "-", "_"))
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("cannot parse service %q: want <service>=<project>/<service>", f)
+			return nil, errors.Errorf("cannot parse service %q: want <service>=<project>/<service>", f)
 		case kind == "kafka":
 			out = append(out, service{path: path, user: "KAFKA_SCHEMA_REGISTRY_USER", password: "KAFKA_SCHEMA_REGISTRY_PASSWORD"},
 				service{path: path, cert: "KAFKA_CERTIFICATE", key: "KAFKA_PRIVATE_KEY"})
@@ -125,7 +127,7 @@ func parse(s string) ([]service, error) {
 		case kind == "valkey":
 			out = append(out, service{path: path, user: "VALKEY_USERNAME" + suffix, password: "VALKEY_PASSWORD" + suffix})
 		default:
-			return nil, fmt.Errorf("cannot parse service %q: it is none of kafka, opensearch and valkey", f)
+			return nil, errors.Errorf("cannot parse service %q: it is none of kafka, opensearch and valkey", f)
 		}
 	}
 	return out, nil
