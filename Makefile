@@ -37,6 +37,30 @@ build: ## Build the programs into _output.
 	mkdir -p _output
 	CGO_ENABLED=0 go build -trimpath -o _output/ ./cmd/...
 
+PACKAGE := go run -C cluster/package . --root=$(CURDIR)
+REF ?=
+
+.PHONY: image
+image: ## Build the image for amd64 and arm64 into _output, without a container runtime.
+	$(PACKAGE) image
+
+.PHONY: xpkg
+xpkg: image ## Build the Crossplane package on top of the image.
+	$(PACKAGE) xpkg
+
+.PHONY: sbom
+sbom: xpkg ## Write what is in image and package (CycloneDX).
+	$(PACKAGE) sbom
+
+.PHONY: push
+push: xpkg ## Push the package, which is the image too (REF=registry.example.com/provider-aiven:v0.1.0).
+	$(PACKAGE) push --ref=$(REF)
+
+.PHONY: dashboard
+dashboard: ## Write the Grafana dashboard and the reference of metrics.
+	go test ./test/monitoring/dashboard -update
+	go test ./internal/metrics -run TestReference -update
+
 # The race detector needs a C compiler. Without one the tests run all the same.
 RACE := $(if $(shell command -v $${CC:-cc}),-race,)
 
