@@ -37,23 +37,35 @@ build: ## Build the programs into _output.
 	mkdir -p _output
 	CGO_ENABLED=0 go build -trimpath -o _output/ ./cmd/...
 
-PACKAGE := go run -C cluster/package . --root=$(CURDIR)
+# Releases are built with this Go; another one gives other digests.
+PACKAGE_GO := $(shell awk '/^toolchain/ {print $$2}' cluster/package/go.mod)
+PACKAGE := GOTOOLCHAIN=$${GOTOOLCHAIN:-$(PACKAGE_GO)} go run -C cluster/package . --root=$(CURDIR)
 REF ?=
+ARCH ?=
+
+.PHONY: version
+version: ## Print the version of what would be built.
+	@$(PACKAGE) version
 
 .PHONY: image
 image: ## Build the image for amd64 and arm64 into _output, without a container runtime.
-	$(PACKAGE) image
+	$(PACKAGE) image $(addprefix --arch=,$(ARCH))
 
 .PHONY: xpkg
 xpkg: image ## Build the Crossplane package on top of the image.
 	$(PACKAGE) xpkg
 
 .PHONY: sbom
-sbom: xpkg ## Write what is in image and package (CycloneDX).
+sbom: ## Write what is in image and package (CycloneDX); make xpkg first.
 	$(PACKAGE) sbom
+	$(PACKAGE) sbom $(CURDIR)/_output/image/provider-aiven
+
+.PHONY: digest
+digest: ## Print the digest that the built package has in a registry (ARCH=amd64 for one platform).
+	@$(PACKAGE) digest $(addprefix --arch=,$(ARCH))
 
 .PHONY: push
-push: xpkg ## Push the package, which is the image too (REF=registry.example.com/provider-aiven:v0.1.0).
+push: ## Push the built package, which is also the image (REF=registry.example.org/provider-aiven:v1.2.3).
 	$(PACKAGE) push --ref=$(REF)
 
 .PHONY: dashboard

@@ -173,7 +173,10 @@ func buildBinary(ctx context.Context, p project, pkg, arch, out string) error {
 	cmd.Dir = p.root
 	cmd.Env = append(os.Environ(),
 		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0",
-		"GOFLAGS=-mod=readonly", "GOWORK=off", "GOEXPERIMENT=", "GOFIPS140=off", "GOTOOLCHAIN="+toolchain)
+		"GOFLAGS=-mod=readonly", "GOWORK=off", "GOEXPERIMENT=", "GOFIPS140=off")
+	if os.Getenv("GOTOOLCHAIN") == "" {
+		cmd.Env = append(cmd.Env, "GOTOOLCHAIN="+toolchain)
+	}
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return errors.Wrapf(cmd.Run(), "cannot build %s for %s", pkg, arch)
 }

@@ -104,10 +104,11 @@ func fetch(req *http.Request) ([]byte, error) {
 }
 
 // lines returns what a query answers from the beginning until now, without series
-// that never have a number.
-func (s server) lines(ctx context.Context, expr, legend string) ([]picture.Line, error) {
+// that never have a number. A long window has rates also when scrapes were missed; a
+// short one shows when what happened.
+func (s server) lines(ctx context.Context, expr, window, legend string) ([]picture.Line, error) {
 	b, err := s.get(ctx, "/api/v1/query_range", url.Values{
-		"query": {inRun(expr)},
+		"query": {inRun(expr, window)},
 		"start": {strconv.FormatInt(s.begin.Unix(), 10)}, "end": {strconv.FormatInt(time.Now().Unix(), 10)},
 		"step": {strconv.Itoa(int(step.Seconds()))},
 	})
@@ -145,9 +146,10 @@ func (s server) lines(ctx context.Context, expr, legend string) ([]picture.Line,
 	return out, nil
 }
 
-// inRun returns a query with times that suit a run of a minute.
-func inRun(expr string) string {
-	return strings.NewReplacer("$__rate_interval", "10s", "[2d:15m]", "[2d:1s]").Replace(expr)
+// inRun returns a query with times that suit a run of some minutes: rates are over
+// a window.
+func inRun(expr, window string) string {
+	return strings.NewReplacer("$__rate_interval", window, "[2d:15m]", "[2d:1s]").Replace(expr)
 }
 
 // named returns a legend of a series.

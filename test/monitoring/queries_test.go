@@ -115,13 +115,16 @@ func queries() []query {
 	return append(out, query{"HonorLabels", `provider_aiven_config_healthy{kind="ClusterProviderConfig", namespace=""}`})
 }
 
+// longest is longer than the run.
+const longest = "1h"
+
 // answers waits until a query has an answer that is a number.
 func (s server) answers(t *testing.T, expr string) {
 	t.Helper()
 	harness.Eventually(t, "there is data", func(ctx context.Context) error {
-		l, err := s.lines(ctx, expr, "")
+		l, err := s.lines(ctx, expr, longest, "")
 		if err == nil && len(l) == 0 {
-			err = errors.Errorf("there is none: %s", inRun(expr))
+			err = errors.Errorf("there is none: %s", inRun(expr, longest))
 		}
 		return err
 	})
@@ -159,7 +162,7 @@ func (s server) evaluates(t *testing.T) {
 		if !slices.Contains(all, expr) {
 			t.Errorf("no rule has %s", expr)
 		}
-		if l, err := s.lines(t.Context(), expr, ""); err != nil || len(l) > 0 {
+		if l, err := s.lines(t.Context(), expr, longest, ""); err != nil || len(l) > 0 {
 			t.Errorf("%s should have no data (%s): %d series, %v", expr, why, len(l), err)
 		}
 	}
@@ -208,7 +211,7 @@ func draw(t *testing.T, s server, file string) {
 			}
 			c := picture.Chart{Title: p.Title, Unit: p.Unit}
 			for _, q := range p.Queries {
-				l, err := s.lines(t.Context(), q.Expr, q.Legend)
+				l, err := s.lines(t.Context(), q.Expr, "10s", q.Legend)
 				if err != nil {
 					t.Fatal(err)
 				}
