@@ -57,6 +57,8 @@ func TestQueries(t *testing.T) {
 		p.LeaderElection, p.LeaderElectionNamespace = true, "default"
 	})
 	s, te := start(t, address), newTeam(t, h)
+	// What is counted before the first scrape is no increase.
+	s.answers(t, "provider_aiven_application_first_secret_seconds_count")
 	te.odd()
 	rounds, applications := 1, 6
 	if *drawing != "" {
