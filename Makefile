@@ -91,6 +91,10 @@ e2e-local: ## Start everything as make run does, and check what the examples lea
 	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS)) && \
 		KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count=1 -timeout 15m $(TEST_FLAGS) ./test/local/...
 
+.PHONY: node
+node: ## Run a cluster of one node with Crossplane on this machine, for trying out (Ctrl-C ends it).
+	go run ./cluster/node/cmd up
+
 .PHONY: run
 run: ## Start a control plane, the simulator, the provider and the examples (Ctrl-C ends it).
 	@mkdir -p _output && go build -o _output/local ./cluster/local && exec _output/local $(RUN_FLAGS)

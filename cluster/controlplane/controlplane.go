@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/provider-aiven/provider-aiven/cluster/controlplane/assets"
+	"github.com/provider-aiven/provider-aiven/cluster/controlplane/process"
 )
 
 // Names of the programs, as Binaries takes them.
@@ -60,7 +61,7 @@ type Environment struct {
 
 	dir     string
 	plane   *envtest.Environment
-	manager *process
+	manager *process.Process
 }
 
 // Start starts a control plane on free ports of the loopback interface, with
@@ -143,7 +144,7 @@ func (e *Environment) startPlane(bin string, o Options) error {
 	}
 	cfg, err := e.plane.Start()
 	if err != nil {
-		return errors.Wrapf(err, "cannot start the API server; the end of its log: %s", logTail(log.Name()))
+		return errors.Wrapf(err, "cannot start the API server; the end of its log: %s", process.LogTail(log.Name()))
 	}
 	e.Config = cfg
 	return nil
@@ -182,7 +183,7 @@ func (e *Environment) Stop() error {
 		}
 	}
 	if e.manager != nil {
-		keep(errors.Wrap(e.manager.stop(), "cannot stop the controller manager"))
+		keep(errors.Wrap(e.manager.Stop(), "cannot stop the controller manager"))
 		e.manager = nil
 	}
 	if e.plane != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/provider-aiven/provider-aiven/cluster/controlplane/process"
 )
 
 const (
@@ -50,7 +53,8 @@ func (e *Environment) startManager(ctx context.Context, path string) error {
 		return err
 	}
 	log := filepath.Join(e.dir, ControllerManager+".log")
-	e.manager, err = startProcess(path, log,
+	// Its life is that of the Environment, not that of the call that starts it.
+	cmd := exec.Command(path, //nolint:noctx // See above.
 		"--kubeconfig="+kubeconfig,
 		"--authentication-kubeconfig="+kubeconfig,
 		"--authorization-kubeconfig="+kubeconfig,
@@ -65,7 +69,7 @@ func (e *Environment) startManager(ctx context.Context, path string) error {
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--kube-api-qps=300", "--kube-api-burst=600",
 	)
-	if err != nil {
+	if e.manager, err = process.Start(cmd, log); err != nil {
 		return errors.Wrap(err, "cannot start the controller manager")
 	}
 	return e.waitForManager(ctx, "https://127.0.0.1:"+port+"/healthz", log)
@@ -79,7 +83,7 @@ func (e *Environment) waitForManager(ctx context.Context, url, log string) error
 	hc := &http.Client{Transport: transport, Timeout: 5 * time.Second}
 
 	err := poll(ctx, func(ctx context.Context) (bool, error) {
-		if e.manager.exited() {
+		if e.manager.Exited() {
 			return false, errors.New("the process has exited")
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -93,7 +97,7 @@ func (e *Environment) waitForManager(ctx context.Context, url, log string) error
 		_ = rsp.Body.Close()
 		return rsp.StatusCode == http.StatusOK, nil
 	})
-	return errors.Wrapf(err, "cannot wait for the controller manager; the end of its log: %s", logTail(log))
+	return errors.Wrapf(err, "cannot wait for the controller manager; the end of its log: %s", process.LogTail(log))
 }
 
 // waitForServiceAccount waits until Pods can be created in the namespace

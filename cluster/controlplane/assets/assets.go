@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package assets finds, or builds from published Go modules and caches, the
-// programs of a control plane. The module cluster/binaries pins what is built.
+// programs of a cluster. Small modules of their own pin what is built:
+// cluster/binaries and cluster/node/binaries.
 package assets
 
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -37,9 +39,11 @@ const (
 // the time to build them again, and nothing else.
 func Root() (string, error) { return cacheRoot() }
 
-// Ensure returns a folder that holds the named programs (etcd, kube-apiserver,
-// kube-controller-manager, kubectl). That is KUBEBUILDER_ASSETS when it holds
-// all of them, and else a folder of the user's cache, in which those that are
+// Ensure returns a folder that holds the named programs, which are of one
+// pinning module: etcd, kube-apiserver, kube-controller-manager, kube-proxy,
+// kube-scheduler, kubectl and kubelet of one, coredns, crossplane, helm and
+// pause of the other. Of the former it is KUBEBUILDER_ASSETS when that holds all
+// of them. Else it is a folder of the user's cache, in which those that are
 // missing are built first: about three and a half minutes on two cores for a
 // control plane, once for each version of the pinning module.
 //
@@ -51,37 +55,60 @@ func Ensure(ctx context.Context, progress io.Writer, want ...string) (string, er
 	if progress == nil {
 		progress = io.Discard
 	}
-	if dir := os.Getenv(EnvAssets); dir != "" {
+	m, err := moduleOf(want...)
+	if err != nil {
+		return "", err
+	}
+	if dir := os.Getenv(m.env); m.env != "" && dir != "" {
 		absent := missing(dir, want)
 		if len(absent) == 0 {
 			return dir, nil
 		}
-		fmt.Fprintf(progress, "%s lacks %s, looking in the cache instead\n", EnvAssets, strings.Join(absent, ", "))
+		fmt.Fprintf(progress, "%s lacks %s, looking in the cache instead\n", m.env, strings.Join(absent, ", "))
 	}
-	if err := known(want); err != nil {
-		return "", err
-	}
-	wd, err := os.Getwd()
-	if err != nil {
-		return "", errors.Wrap(err, "cannot get the working directory")
-	}
-	module, err := moduleDir(wd)
+	root, err := tree()
 	if err != nil {
 		return "", err
 	}
-	dir, err := cacheDir(module)
+	dir, err := cacheDir(m.in(root))
 	if err != nil {
 		return "", err
 	}
 	if len(missing(dir, want)) == 0 {
 		return dir, nil
 	}
-	b := builder{module: module, dir: dir, progress: progress}
-	return dir, errors.Wrap(b.build(ctx, want), "cannot build the control plane's binaries")
+	b := builder{recipe: m, module: m.in(root), dir: dir, progress: progress}
+	return dir, errors.Wrap(b.build(ctx, want), "cannot build the binaries")
+}
+
+// A Source is the published source of a program.
+type Source struct {
+	Version string `json:"Version"` //nolint:tagliatelle // It is go's.
+	Dir     string `json:"Dir"`     //nolint:tagliatelle // The module's files; not to be changed.
+}
+
+// SourceOf returns the source of what the named program is released with, which
+// go keeps in its module cache and downloads first if need be.
+func SourceOf(ctx context.Context, program string) (Source, error) {
+	m, err := moduleOf(program)
+	if err != nil {
+		return Source{}, err
+	}
+	root, err := tree()
+	if err != nil {
+		return Source{}, err
+	}
+	out, err := output(goCommand(ctx, m.in(root), "mod", "download", "-json", m.released))
+	if err != nil {
+		return Source{}, errors.Wrapf(err, "cannot download %s", m.released)
+	}
+	var s Source
+	return s, errors.Wrap(json.Unmarshal(out, &s), "cannot read what go mod download says")
 }
 
 // A builder builds programs of one pinning module into one folder.
 type builder struct {
+	recipe   module
 	module   string
 	dir      string
 	progress io.Writer
@@ -103,13 +130,14 @@ func (b builder) build(ctx context.Context, want []string) error {
 	if len(absent) == 0 {
 		return nil
 	}
-	version, err := kubernetesVersion(ctx, b.module)
+	version, err := output(goCommand(ctx, b.module, "list", "-m", "-f", "{{.Version}}", b.recipe.released))
 	if err != nil {
-		return err
+		return errors.Wrapf(err, "cannot ask for the pinned version of %s", b.recipe.released)
 	}
+	ldflags := b.recipe.ldflags(string(version))
 	fmt.Fprintf(b.progress, "building %s into %s (once; a few minutes)\n", strings.Join(absent, ", "), b.dir)
 	for _, name := range absent {
-		if err := b.buildOne(ctx, name, version); err != nil {
+		if err := b.buildOne(ctx, name, ldflags); err != nil {
 			return errors.Wrapf(err, "cannot build %s", name)
 		}
 	}
@@ -148,7 +176,7 @@ func (b builder) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 // buildOne builds one program beside its place and moves it there whole.
-func (b builder) buildOne(ctx context.Context, name, version string) error {
+func (b builder) buildOne(ctx context.Context, name, ldflags string) error {
 	tmp, err := os.MkdirTemp(b.dir, ".build-")
 	if err != nil {
 		return errors.Wrap(err, "cannot make a build folder")
@@ -157,7 +185,7 @@ func (b builder) buildOne(ctx context.Context, name, version string) error {
 
 	built := filepath.Join(tmp, name)
 	var out bytes.Buffer
-	cmd := goCommand(ctx, b.module, "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(version), "-o", built, packages[name])
+	cmd := goCommand(ctx, b.module, "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", built, b.recipe.packages[name])
 	cmd.Stdout, cmd.Stderr = &out, &out
 
 	start := time.Now()
@@ -201,6 +229,15 @@ func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
+}
+
+// output returns what a command writes to its standard output, without white
+// space around it.
+func output(cmd *exec.Cmd) ([]byte, error) {
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	return bytes.TrimSpace(out), errors.Wrapf(err, "%s", tail(stderr.Bytes()))
 }
 
 // tail returns the end of a command's output.

@@ -10,29 +10,44 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
 )
 
 func TestKey(t *testing.T) {
-	base := key([]byte("mod"), []byte("sum"), "linux/amd64")
+	files := func(mod, sum string) fstest.MapFS {
+		return fstest.MapFS{"go.mod": {Data: []byte(mod)}, "go.sum": {Data: []byte(sum)}}
+	}
+	with := func(fs fstest.MapFS, name, content string) fstest.MapFS {
+		fs[name] = &fstest.MapFile{Data: []byte(content)}
+		return fs
+	}
+	keyOf := func(fs fstest.MapFS, platform string) string {
+		k, err := key(fs, platform)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	base := keyOf(files("mod", "sum"), "linux/amd64")
 	cases := map[string]struct {
 		reason   string
-		mod      string
-		sum      string
+		module   fstest.MapFS
 		platform string
 		same     bool
 	}{
-		"Same":          {reason: "The same module on the same platform has the same folder.", mod: "mod", sum: "sum", platform: "linux/amd64", same: true},
-		"OtherModule":   {reason: "A changed version must not find the old binaries.", mod: "mod2", sum: "sum", platform: "linux/amd64"},
-		"OtherSum":      {reason: "A changed checksum must not find the old binaries.", mod: "mod", sum: "sum2", platform: "linux/amd64"},
-		"OtherPlatform": {reason: "A shared cache folder may be seen by machines of several kinds.", mod: "mod", sum: "sum", platform: "linux/arm64"},
-		"MovedBoundary": {reason: "Text that moves from one file to the other is a change.", mod: "mods", sum: "um", platform: "linux/amd64"},
+		"Same":          {reason: "The same module on the same platform has the same folder.", module: files("mod", "sum"), platform: "linux/amd64", same: true},
+		"OtherModule":   {reason: "A changed version must not find the old binaries.", module: files("mod2", "sum"), platform: "linux/amd64"},
+		"OtherSum":      {reason: "A changed checksum must not find the old binaries.", module: files("mod", "sum2"), platform: "linux/amd64"},
+		"OtherProgram":  {reason: "A program of the module's own is a part of it.", module: with(files("mod", "sum"), "pause/main.go", "package main"), platform: "linux/amd64"},
+		"OtherPlatform": {reason: "A shared cache folder may be seen by machines of several kinds.", module: files("mod", "sum"), platform: "linux/arm64"},
+		"MovedBoundary": {reason: "Text that moves from one file to the other is a change.", module: files("mods", "um"), platform: "linux/amd64"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := key([]byte(tc.mod), []byte(tc.sum), tc.platform)
+			got := keyOf(tc.module, tc.platform)
 			if (got == base) != tc.same {
 				t.Errorf("\n%s\nkey(...): %q, compared with %q", tc.reason, got, base)
 			}
@@ -40,7 +55,7 @@ func TestKey(t *testing.T) {
 	}
 }
 
-func TestModuleDir(t *testing.T) {
+func TestRootOf(t *testing.T) {
 	root := t.TempDir()
 	write(t, filepath.Join(root, "tree", "go.mod"), "// A comment.\nmodule "+rootModule+"\n", 0o600)
 	write(t, filepath.Join(root, "tree", "cluster", "binaries", "go.mod"), "module "+rootModule+"/cluster/binaries\n", 0o600)
@@ -53,23 +68,23 @@ func TestModuleDir(t *testing.T) {
 		want   string
 		err    error
 	}{
-		"Root":      {reason: "The root itself is found.", from: "tree", want: "tree/cluster/binaries"},
-		"Below":     {reason: "Tests run in the folder of their package.", from: "tree/internal/deep", want: "tree/cluster/binaries"},
-		"SubModule": {reason: "A module inside the tree is not its root.", from: "tree/cluster/binaries", want: "tree/cluster/binaries"},
+		"Root":      {reason: "The root itself is found.", from: "tree", want: "tree"},
+		"Below":     {reason: "Tests run in the folder of their package.", from: "tree/internal/deep", want: "tree"},
+		"SubModule": {reason: "A module inside the tree is not its root.", from: "tree/cluster/binaries", want: "tree"},
 		"Elsewhere": {reason: "Outside a checkout the error says what to do.", from: "elsewhere", err: errors.New(errNoTree)},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := moduleDir(filepath.Join(root, tc.from))
+			got, err := rootOf(filepath.Join(root, tc.from))
 			if diff := cmp.Diff(text(tc.err), text(err)); diff != "" {
-				t.Fatalf("\n%s\nmoduleDir(...): -want error, +got error:\n%s", tc.reason, diff)
+				t.Fatalf("\n%s\nrootOf(...): -want error, +got error:\n%s", tc.reason, diff)
 			}
 			want := tc.want
 			if want != "" {
 				want = filepath.Join(root, want)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("\n%s\nmoduleDir(...): -want, +got:\n%s", tc.reason, diff)
+				t.Errorf("\n%s\nrootOf(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}
@@ -103,21 +118,27 @@ func TestMissing(t *testing.T) {
 func TestLDFlags(t *testing.T) {
 	cases := map[string]struct {
 		reason  string
+		ldflags func(string) string
 		version string
 		want    []string
 	}{
-		"Release": {
+		"Kubernetes": {
 			reason:  "The API server reports its version, major and minor.",
-			version: "v1.35.4",
+			ldflags: kubernetesFlags, version: "v1.35.4",
 			want: []string{
 				"-X k8s.io/component-base/version.gitVersion=v1.35.4", "-X k8s.io/component-base/version.gitMajor=1", "-X k8s.io/component-base/version.gitMinor=35",
 				"-X k8s.io/client-go/pkg/version.gitVersion=v1.35.4",
 			},
 		},
+		"Crossplane": {
+			reason:  "Crossplane compares its version with what a package needs.",
+			ldflags: crossplaneFlags, version: "v2.4.0",
+			want: []string{"-X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=v2.4.0"},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := ldflags(tc.version)
+			got := tc.ldflags(tc.version)
 			for _, w := range tc.want {
 				if !strings.Contains(got, w) {
 					t.Errorf("\n%s\nldflags(%q): %q does not contain %q", tc.reason, tc.version, got, w)
@@ -127,24 +148,53 @@ func TestLDFlags(t *testing.T) {
 	}
 }
 
-// Every program must be imported by the pinning module: what it does not
-// import loses its requirements at the next tidy.
+func TestModuleOf(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		want   []string
+		dir    string
+		err    string
+	}{
+		"ControlPlane": {reason: "Kubernetes is pinned in one module.", want: []string{"etcd", "kubelet"}, dir: "cluster/binaries"},
+		"Crossplane":   {reason: "Crossplane is pinned in another.", want: []string{"crossplane", "pause"}, dir: "cluster/node/binaries"},
+		"Mixed":        {reason: "No folder holds programs of two modules.", want: []string{"pause", "etcd"}, err: `cannot build "etcd" together with "pause": the programs of cluster/node/binaries are coredns, crossplane, helm, pause`},
+		"Nothing":      {reason: "No name is a mistake of the caller.", err: "cannot build nothing: name a program"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			m, err := moduleOf(tc.want...)
+			if diff := cmp.Diff(tc.err, text(err)); diff != "" {
+				t.Errorf("\n%s\nmoduleOf(...): -want error, +got error:\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(tc.dir, m.dir); diff != "" {
+				t.Errorf("\n%s\nmoduleOf(...): -want folder, +got folder:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// Every published program must be imported by its pinning module: what that does
+// not import loses its requirements at the next tidy.
 func TestPackagesArePinned(t *testing.T) {
-	wd, err := os.Getwd()
+	root, err := tree()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := moduleDir(wd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "tools.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, pkg := range packages {
-		if !bytes.Contains(b, []byte(`_ "`+pkg+`"`)) {
-			t.Errorf("%s is built from %s, which cluster/binaries/tools.go does not import", name, pkg)
+	for _, m := range modules {
+		b, err := os.ReadFile(filepath.Join(m.in(root), "tools.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, pkg := range m.packages {
+			if strings.HasPrefix(pkg, "./") {
+				if _, err := os.Stat(filepath.Join(m.in(root), pkg)); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				continue
+			}
+			if !bytes.Contains(b, []byte(`_ "`+pkg+`"`)) {
+				t.Errorf("%s is built from %s, which %s/tools.go does not import", name, pkg, m.dir)
+			}
 		}
 	}
 }
@@ -157,15 +207,11 @@ func TestEnsure(t *testing.T) {
 
 	cache := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", cache)
-	wd, err := os.Getwd()
+	root, err := tree()
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := moduleDir(wd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cached, err := cacheDir(module)
+	cached, err := cacheDir(modules[0].in(root))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +229,7 @@ func TestEnsure(t *testing.T) {
 		"Assets":        {reason: "KUBEBUILDER_ASSETS wins when it holds everything.", assets: full, names: []string{"etcd", "kube-apiserver"}, want: full},
 		"PartialAssets": {reason: "A folder that lacks one program is passed over, and said to be.", assets: partial, names: []string{"etcd", "kube-apiserver"}, want: cached, says: "lacks kube-apiserver"},
 		"Cache":         {reason: "Without the variable the cache is used, and nothing is built that is there.", names: []string{"etcd", "kube-apiserver"}, want: cached},
-		"Unknown":       {reason: "A name without a recipe is named, with those that have one.", names: []string{"kube-frobnicator"}, err: `cannot build "kube-frobnicator": the known programs are etcd, kube-apiserver, kube-controller-manager, kubectl`},
+		"Unknown":       {reason: "A name without a recipe is named, with those that have one.", names: []string{"kube-frobnicator"}, err: `cannot build "kube-frobnicator": the known programs are coredns, crossplane, etcd, helm, kube-apiserver, kube-controller-manager, kube-proxy, kube-scheduler, kubectl, kubelet, pause`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -230,7 +276,7 @@ func TestLockIsExclusive(t *testing.T) {
 func TestBuildAfterWait(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "etcd"), "", 0o700)
-	b := builder{module: filepath.Join(dir, "nowhere"), dir: dir, progress: &bytes.Buffer{}}
+	b := builder{recipe: modules[0], module: filepath.Join(dir, "nowhere"), dir: dir, progress: &bytes.Buffer{}}
 	if err := b.build(t.Context(), []string{"etcd"}); err != nil {
 		t.Errorf("build(...): %v", err)
 	}

@@ -3,81 +3,71 @@
 package assets
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/pkg/errors"
 )
 
-const (
-	// rootModule is the module whose source tree holds the pinning module.
-	rootModule = "github.com/provider-aiven/provider-aiven"
+// A module pins programs: what they are built from is in its go.mod file.
+type module struct {
+	// dir is where the module is below the root of the source tree.
+	dir string
 
-	// kubernetesModule gives the Kubernetes programs their version.
-	kubernetesModule = "k8s.io/kubernetes"
+	// packages maps the name of each program to the package it is built from.
+	// A published package is imported by the module's tools.go too, which keeps
+	// its dependencies in the module's go.mod. One of the module's own begins
+	// with "./".
+	packages map[string]string
 
-	// recipeVersion is raised when the way of building changes, so that
-	// binaries built the old way are not taken for those of the new.
-	recipeVersion = "1"
+	// released is the published module whose version the programs report, by
+	// these linker flags.
+	released string
+	ldflags  func(version string) string
 
-	errNoTree = "cannot find the module " + rootModule + " in the working directory or above it: " +
-		"run this inside a checkout, or set KUBEBUILDER_ASSETS to a folder that holds the binaries"
-)
-
-// packages maps the name of each program to the package it is built from.
-// Every package here is imported by cluster/binaries/tools.go too, which
-// keeps its dependencies in that module's go.mod.
-var packages = map[string]string{
-	"etcd":                    "go.etcd.io/etcd/server/v3",
-	"kube-apiserver":          "k8s.io/kubernetes/cmd/kube-apiserver",
-	"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-	"kubectl":                 "k8s.io/kubernetes/cmd/kubectl",
+	// env is the environment variable that may name a folder with ready
+	// programs.
+	env string
 }
 
-// names returns the known programs in order.
-func names() []string {
-	out := make([]string, 0, len(packages))
-	for n := range packages {
-		out = append(out, n)
-	}
-	slices.Sort(out)
-	return out
+// modules are the pinning modules. They are separate, because Crossplane and
+// CoreDNS would move the versions of what Kubernetes is built from.
+var modules = []module{
+	{
+		dir: "cluster/binaries",
+		packages: map[string]string{
+			"etcd":                    "go.etcd.io/etcd/server/v3",
+			"kube-apiserver":          "k8s.io/kubernetes/cmd/kube-apiserver",
+			"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+			"kube-proxy":              "k8s.io/kubernetes/cmd/kube-proxy",
+			"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
+			"kubectl":                 "k8s.io/kubernetes/cmd/kubectl",
+			"kubelet":                 "k8s.io/kubernetes/cmd/kubelet",
+		},
+		released: "k8s.io/kubernetes",
+		ldflags:  kubernetesFlags,
+		env:      EnvAssets,
+	},
+	{
+		dir: "cluster/node/binaries",
+		packages: map[string]string{
+			"coredns":    "./coredns",
+			"crossplane": "github.com/crossplane/crossplane/v2/cmd/crossplane",
+			"helm":       "helm.sh/helm/v3/cmd/helm",
+			"pause":      "./pause",
+		},
+		released: "github.com/crossplane/crossplane/v2",
+		ldflags:  crossplaneFlags,
+	},
 }
 
-// known fails on a program without a recipe.
-func known(want []string) error {
-	for _, n := range want {
-		if _, ok := packages[n]; !ok {
-			return errors.Errorf("cannot build %q: the known programs are %s", n, strings.Join(names(), ", "))
-		}
-	}
-	return nil
-}
-
-// missing returns those of want that are not executable files in dir.
-func missing(dir string, want []string) []string {
-	var out []string
-	for _, n := range want {
-		fi, err := os.Stat(filepath.Join(dir, n))
-		if err != nil || fi.IsDir() || fi.Mode()&0o111 == 0 {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// ldflags are the linker flags for a version of Kubernetes such as v1.35.4.
-// Without them kube-apiserver reports v0.0.0-master, which clients that
-// compare versions do not accept.
-func ldflags(version string) string {
+// kubernetesFlags are the linker flags for a version of Kubernetes such as
+// v1.35.4. Without them kube-apiserver reports v0.0.0-master, which clients
+// that compare versions do not accept.
+func kubernetesFlags(version string) string {
 	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
 	var b strings.Builder
@@ -88,78 +78,41 @@ func ldflags(version string) string {
 	return b.String()
 }
 
-// moduleDir finds the folder of the pinning module from a folder of the
-// source tree.
-func moduleDir(from string) (string, error) {
-	for dir := from; ; dir = filepath.Dir(dir) {
-		b, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && declares(string(b), rootModule) {
-			return filepath.Join(dir, "cluster", "binaries"), nil
+// crossplaneFlags are the linker flags for a version of Crossplane such as
+// v2.4.0, with which packages compare what they need. They also move the metrics
+// of the RBAC manager, for which it has no flag, from port 8080 to a free one:
+// as a process it shares the ports of the machine.
+func crossplaneFlags(version string) string {
+	return "-s -w" +
+		" -X github.com/crossplane/crossplane-runtime/v2/pkg/version.version=" + version +
+		" -X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0"
+}
+
+// moduleOf returns the module that pins all of the named programs.
+func moduleOf(want ...string) (module, error) {
+	if len(want) == 0 {
+		return module{}, errors.New("cannot build nothing: name a program")
+	}
+	var known []string
+	for _, m := range modules {
+		if _, ok := m.packages[want[0]]; !ok {
+			known = append(known, m.names()...)
+			continue
 		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New(errNoTree)
+		for _, n := range want[1:] {
+			if _, ok := m.packages[n]; !ok {
+				return module{}, errors.Errorf("cannot build %q together with %q: the programs of %s are %s",
+					n, want[0], m.dir, strings.Join(m.names(), ", "))
+			}
 		}
+		return m, nil
 	}
+	slices.Sort(known)
+	return module{}, errors.Errorf("cannot build %q: the known programs are %s", want[0], strings.Join(known, ", "))
 }
 
-// declares reports whether a go.mod file is that of the named module.
-func declares(gomod, module string) bool {
-	for line := range strings.Lines(gomod) {
-		if f := strings.Fields(line); len(f) >= 2 && f[0] == "module" {
-			return f[1] == module
-		}
-	}
-	return false
-}
+// names returns the module's programs in order.
+func (m module) names() []string { return slices.Sorted(maps.Keys(m.packages)) }
 
-// key names the folder of the binaries of a pinning module on a platform.
-func key(gomod, gosum []byte, platform string) string {
-	h := sha256.New()
-	for _, part := range [][]byte{[]byte(recipeVersion), []byte(platform), gomod, gosum} {
-		fmt.Fprintf(h, "%d\n", len(part))
-		h.Write(part)
-	}
-	return hex.EncodeToString(h.Sum(nil))[:16]
-}
-
-// cacheDir is the folder that keeps the binaries of the pinning module in
-// module.
-func cacheDir(module string) (string, error) {
-	gomod, err := os.ReadFile(filepath.Join(module, "go.mod"))
-	if err != nil {
-		return "", errors.Wrap(err, "cannot read the module of the control plane's binaries")
-	}
-	gosum, err := os.ReadFile(filepath.Join(module, "go.sum"))
-	if err != nil {
-		return "", errors.Wrap(err, "cannot read the checksums of the control plane's binaries")
-	}
-	base, err := cacheRoot()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(base, key(gomod, gosum, runtime.GOOS+"/"+runtime.GOARCH)), nil
-}
-
-// cacheRoot is the folder above those of cacheDir.
-func cacheRoot() (string, error) {
-	base := os.Getenv("XDG_CACHE_HOME")
-	if base == "" {
-		var err error
-		if base, err = os.UserCacheDir(); err != nil {
-			return "", errors.Wrap(err, "cannot find the user's cache folder (set XDG_CACHE_HOME or HOME)")
-		}
-	}
-	return filepath.Join(base, "provider-aiven", "control-plane"), nil
-}
-
-// kubernetesVersion asks the pinning module for its version of Kubernetes.
-func kubernetesVersion(ctx context.Context, module string) (string, error) {
-	var stderr bytes.Buffer
-	cmd := goCommand(ctx, module, "list", "-m", "-f", "{{.Version}}", kubernetesModule)
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", errors.Wrapf(err, "cannot ask for the pinned version of Kubernetes: %s", tail(stderr.Bytes()))
-	}
-	return strings.TrimSpace(string(out)), nil
-}
+// in returns the module's folder in the source tree at root.
+func (m module) in(root string) string { return filepath.Join(root, filepath.FromSlash(m.dir)) }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command prepare makes sure that the named programs of a control plane are
-// there, and prints the folder that holds them. Without names it prints the
-// folder that keeps all built binaries. Progress goes to standard error.
+// Command prepare makes sure that the named programs are there, and prints the
+// folder that holds them; they must be of one pinning module. Without names it
+// prints the folder that keeps all built binaries. Progress goes to standard
+// error.
 package main
 
 import (
