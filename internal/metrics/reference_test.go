@@ -78,7 +78,7 @@ func described(t *testing.T) string {
 		t.Fatal(err)
 	}
 	ch := make(chan *prometheus.Desc, 100)
-	for _, c := range append(m.collectors(), NewOrphans(), NewServiceUsers()) {
+	for _, c := range append(m.collectors(), NewOrphans(), NewServiceUsers(), NewMissingRights()) {
 		c.Describe(ch)
 	}
 	close(ch)
@@ -117,13 +117,14 @@ func everything(t *testing.T) []*dto.MetricFamily {
 	m.Janitor("deleted", "Unused")
 	m.Application("a", "one", Application{Reason: "Creating", Since: noon, RotationDue: noon, NotAfter: noon, ExpiresAt: noon})
 	m.Config("ProviderConfig", "a", "own", true, "TokenAccepted")
-	o, u := NewOrphans(), NewServiceUsers()
+	o, u, rights := NewOrphans(), NewServiceUsers(), NewMissingRights()
 	o.Orphaned("p", "s", 1, 1)
 	u.From(func() []ServiceUsage {
 		return []ServiceUsage{{Project: "p", Service: "s", Type: "kafka", Used: 1, Limit: 2}}
 	})
+	rights.WithLabelValues("workloads", "list", "deployments.apps", "").Set(1)
 	r := prometheus.NewPedanticRegistry()
-	for _, c := range append(m.collectors(), o, u) {
+	for _, c := range append(m.collectors(), o, u, rights) {
 		if err := r.Register(c); err != nil {
 			t.Fatal(err)
 		}

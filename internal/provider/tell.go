@@ -10,13 +10,8 @@ import (
 	"strings"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
-	"github.com/pkg/errors"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -42,18 +37,6 @@ func podOf(namespace string) *corev1.ObjectReference {
 	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: namespace, Name: name}
 }
 
-// newRecorder returns a recorder of events about the provider itself, and what
-// ends it.
-func newRecorder(cfg *rest.Config) (r record.EventRecorder, end func(), err error) {
-	kube, err := kubernetes.NewForConfig(cfg)
-	if err != nil {
-		return nil, nil, errors.Wrap(err, "cannot make a client for events")
-	}
-	b := record.NewBroadcaster()
-	b.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: kube.CoreV1().Events("")})
-	return b.NewRecorder(clientgoscheme.Scheme, corev1.EventSource{Component: component}), b.Shutdown, nil
-}
-
 // A teller tells people what the provider cannot do: in its log, in events about
 // its pod and in a metric.
 type teller struct {
@@ -61,13 +44,6 @@ type teller struct {
 	record record.EventRecorder
 	pod    *corev1.ObjectReference
 	metric *prometheus.GaugeVec
-}
-
-func newMissingRights() *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: "provider_aiven", Name: "missing_rights",
-		Help: "Rights in the cluster that the provider lacks, by what it needs them for, verb, resource and namespace. There is no sample for a right that it has.",
-	}, []string{"feature", "verb", "resource", "namespace"})
 }
 
 // tell tells what was found.
