@@ -4,7 +4,6 @@ package provider
 
 import (
 	"context"
-	"os"
 	"sync"
 	"time"
 
@@ -40,9 +39,9 @@ func newLock(cfg *rest.Config, o Options, events record.EventRecorder) (*watched
 	if o.LeaderElectionNamespace == "" {
 		return nil, errors.New("cannot elect a leader: the provider is in no pod, so --leader-election-namespace must say where the lease is")
 	}
-	host, err := os.Hostname()
+	pod, err := podName()
 	if err != nil {
-		return nil, errors.Wrap(err, "cannot find the name of this host")
+		return nil, err
 	}
 	cfg = rest.AddUserAgent(rest.CopyConfig(cfg), "leader-election")
 	// A request that hangs must not cost the lease.
@@ -56,7 +55,7 @@ func newLock(cfg *rest.Config, o Options, events record.EventRecorder) (*watched
 		return nil, errors.Wrap(err, "cannot make a client for leader election")
 	}
 	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, o.LeaderElectionNamespace, leaseName, core, coordination,
-		resourcelock.ResourceLockConfig{Identity: host + "_" + uuid.NewString(), EventRecorder: events})
+		resourcelock.ResourceLockConfig{Identity: pod + "_" + uuid.NewString(), EventRecorder: events})
 	return &watchedLock{Interface: lock, now: time.Now}, errors.Wrap(err, "cannot make the lock of the lease")
 }
 

@@ -3,13 +3,13 @@
 package provider
 
 import (
-	"cmp"
 	"maps"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
+	"github.com/pkg/errors"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/record"
@@ -26,12 +26,20 @@ const (
 	eventNotServed     = "KindsNotServed"
 )
 
-// podOf returns the pod that this is, nil when its namespace is not known. In a
-// pod the hostname is its name, unless it shares the node's network.
+// podName returns the name of the pod that this is. The hostname is that, too, unless
+// the pod shares the node's network.
+func podName() (string, error) {
+	if name := os.Getenv("POD_NAME"); name != "" {
+		return name, nil
+	}
+	name, err := os.Hostname()
+	return name, errors.Wrap(err, "cannot find the name of this host")
+}
+
+// podOf returns the pod that this is, nil when its namespace is not known.
 func podOf(namespace string) *corev1.ObjectReference {
-	host, err := os.Hostname()
-	name := cmp.Or(os.Getenv("POD_NAME"), host)
-	if err != nil && name == "" || namespace == "" {
+	name, err := podName()
+	if err != nil || namespace == "" {
 		return nil
 	}
 	return &corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: namespace, Name: name}

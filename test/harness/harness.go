@@ -259,9 +259,12 @@ const shortest = 8
 // Scan returns where any credential that the simulator ever issued stands in
 // the texts, which are named by their keys. It goes through each text once, however many
 // credentials there are.
-func (h *Harness) Scan(texts map[string]string) []string {
+func (h *Harness) Scan(texts map[string]string) []string { return Scan(h.Sim, texts) }
+
+// Scan is Harness.Scan for a simulator without a harness.
+func Scan(sim *aivensim.Server, texts map[string]string) []string {
 	byStart := make(map[string][]string)
-	for _, secret := range h.Sim.Issued() {
+	for _, secret := range sim.Issued() {
 		if len(secret) >= shortest {
 			byStart[secret[:shortest]] = append(byStart[secret[:shortest]], secret)
 		}

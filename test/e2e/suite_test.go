@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	apiextensionsv1 "github.com/crossplane/crossplane/apis/v2/apiextensions/v1"
+	apiextensionsv1alpha1 "github.com/crossplane/crossplane/apis/v2/apiextensions/v1alpha1"
+	apiextensionsv2 "github.com/crossplane/crossplane/apis/v2/apiextensions/v2"
+	pkgv1 "github.com/crossplane/crossplane/apis/v2/pkg/v1"
+	pkgv1beta1 "github.com/crossplane/crossplane/apis/v2/pkg/v1beta1"
+	"github.com/pkg/errors"
+	corev1 "k8s.io/api/core/v1"
+	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/provider-aiven/provider-aiven/cluster/controlplane/assets"
+	"github.com/provider-aiven/provider-aiven/cluster/node"
+	"github.com/provider-aiven/provider-aiven/internal/aivensim"
+	"github.com/provider-aiven/provider-aiven/internal/provider"
+	"github.com/provider-aiven/provider-aiven/test/harness"
+)
+
+const (
+	root = "../.."
+
+	// The versions that are built of this commit. They differ in what they say
+	// of themselves, and so in their digests.
+	older, newer = "v0.1.0", "v0.2.0"
+
+	image = "provider-aiven"
+	token = "token-of-the-platform-team"
+
+	project = "shop-project"
+)
+
+// A suite is a cluster, a simulated Aiven that its pods reach, and what was built
+// to run in it.
+type suite struct {
+	*node.Cluster
+
+	kube    client.Client
+	sim     *aivensim.Server
+	server  *httptest.Server
+	url     string // of the simulator, for pods
+	out     string // folder of what is built
+	kubectl string
+	core    bool // Crossplane is installed.
+	// refused counts the logins that a service did not accept.
+	refused atomic.Int64
+}
+
+// start builds everything and starts a cluster without Crossplane.
+func start(ctx context.Context, level string) (*suite, error) {
+	s := &suite{sim: aivensim.New(aivensim.WithSeed(aivensim.Seed{Tokens: []aivensim.Token{{Token: token, Permissions: "admin"}}}))}
+	var err error
+	if s.out, err = filepath.Abs(filepath.Join(root, "_output", "e2e")); err != nil {
+		return nil, err
+	}
+	if err := os.RemoveAll(s.out); err != nil {
+		return nil, err
+	}
+	dir, err := assets.Ensure(ctx, os.Stderr, "kubectl")
+	if err != nil {
+		return nil, err
+	}
+	s.kubectl = filepath.Join(dir, "kubectl")
+	if err := s.build(ctx); err != nil {
+		return nil, err
+	}
+	if s.Cluster, err = node.Start(ctx, node.Options{Level: node.Level(level), Progress: os.Stderr}); err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx); err != nil {
+		_ = s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// prepare has the cluster know the images and Aiven.
+func (s *suite) prepare(ctx context.Context) error {
+	if err := s.serveAiven(); err != nil {
+		return err
+	}
+	if err := s.push(ctx); err != nil {
+		return err
+	}
+	if err := s.RunPods(ctx, s.programs()); err != nil {
+		return err
+	}
+	scheme, err := provider.NewScheme()
+	if err != nil {
+		return err
+	}
+	for _, add := range []func() error{
+		func() error { return pkgv1.AddToScheme(scheme) }, func() error { return pkgv1beta1.AddToScheme(scheme) },
+		func() error { return apiextensionsv1.AddToScheme(scheme) }, func() error { return apiextensionsv2.AddToScheme(scheme) },
+		func() error { return apiextensionsv1alpha1.AddToScheme(scheme) }, func() error { return crdv1.AddToScheme(scheme) },
+	} {
+		if err := add(); err != nil {
+			return err
+		}
+	}
+	s.kube, err = client.New(s.Config(), client.Options{Scheme: scheme})
+	return err
+}
+
+// serveAiven serves the simulator where pods reach it, and counts the logins that
+// it refuses.
+func (s *suite) serveAiven() error {
+	l, err := net.Listen("tcp", net.JoinHostPort(s.HostAddress(), "0"))
+	if err != nil {
+		return errors.Wrap(err, "cannot listen for the simulator")
+	}
+	counting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/-/logins/") {
+			s.sim.ServeHTTP(w, r)
+			return
+		}
+		rec := httptest.NewRecorder()
+		s.sim.ServeHTTP(rec, r)
+		if rec.Code != http.StatusNoContent {
+			s.refused.Add(1)
+		}
+		w.WriteHeader(rec.Code)
+	})
+	s.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: counting}} //nolint:gosec // For tests.
+	s.server.Start()
+	s.url = s.server.URL
+	s.sim.AddProject(project)
+	return nil
+}
+
+// build makes the image and the package of both versions, and the image of the
+// probe.
+func (s *suite) build(ctx context.Context) error {
+	for _, version := range []string{older, newer} {
+		for _, args := range [][]string{{"image", "--arch=" + runtime.GOARCH}, {"xpkg"}} {
+			if err := s.pack(ctx, version, args...); err != nil {
+				return err
+			}
+		}
+	}
+	if err := command(ctx, "go", "build", "-trimpath", "-o", s.program(""), filepath.Join(root, "cmd", "provider"), filepath.Join(root, "test", "e2e", "probe")); err != nil {
+		return err
+	}
+	return s.pack(ctx, "probe", "--name=probe", "image", "--arch="+runtime.GOARCH, "--main=./test/e2e/probe", "--description=A workload of the end-to-end tests.")
+}
+
+// push pushes what was built.
+func (s *suite) push(ctx context.Context) error {
+	for _, version := range []string{older, newer} {
+		if err := s.pack(ctx, version, "push", "--ref="+s.Registry()+"/"+image+":"+version); err != nil {
+			return err
+		}
+	}
+	return s.pack(ctx, "probe", "push", "--ref="+s.Registry()+"/probe:latest", filepath.Join(s.out, "probe", "image", "probe"))
+}
+
+// pack runs the package builder for a version, whose results have a folder of
+// their own.
+func (s *suite) pack(ctx context.Context, version string, args ...string) error {
+	base := []string{"run", "-C", filepath.Join(root, "cluster", "package"), ".", "--root=" + filepath.Join(s.out, "..", ".."), "--output=" + filepath.Join(s.out, version)}
+	if strings.HasPrefix(version, "v") {
+		base = append(base, "--set-version="+version)
+	}
+	return command(ctx, "go", append(base, args...)...)
+}
+
+// program returns the path of a program of the same name as its image.
+func (s *suite) program(name string) string { return filepath.Join(s.out, "programs") + "/" + name }
+
+// programs are those that run without containers at node.LevelProcesses, where all
+// versions are the same program.
+func (s *suite) programs() []node.Program {
+	return []node.Program{
+		{Image: s.RegistryInCluster() + "/" + image, Path: s.program("provider"), Env: func(pod *corev1.Pod, _ string) []string {
+			// What the provider finds out by itself in a pod.
+			return []string{"PROVIDER_NAMESPACE=" + pod.Namespace, "PROVIDER_LEADER_ELECTION_NAMESPACE=" + pod.Namespace}
+		}},
+		{Image: s.RegistryInCluster() + "/probe", Path: s.program("probe")},
+	}
+}
+
+// try runs kubectl.
+func (s *suite) try(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, s.kubectl, args...)
+	cmd.Env = append(cmd.Environ(), "KUBECONFIG="+s.Kubeconfig(), "KUBECACHEDIR="+filepath.Join(s.out, "kubectl"))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	return stdout.String(), errors.Wrapf(err, "kubectl %s: %s", strings.Join(args, " "), &stderr)
+}
+
+// command runs a program. Its output is part of the error.
+func command(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	var b bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &b, &b
+	return errors.Wrapf(cmd.Run(), "%s %s: %s", filepath.Base(name), strings.Join(args, " "), &b)
+}
+
+// stop ends everything.
+func (s *suite) stop() error {
+	var err error
+	if s.Cluster != nil {
+		err = s.Cluster.Stop()
+	}
+	if s.server != nil {
+		s.server.CloseClientConnections()
+		s.server.Close()
+	}
+	return err
+}
+
+// leaks looks for credentials in what people read: all objects but the values of
+// Secrets, and all logs.
+func (s *suite) leaks(dir string) []string {
+	if err := s.Dump(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, "cannot write all logs and objects:", err)
+	}
+	texts := make(map[string]string)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		texts[path] = string(b)
+		return err
+	})
+	if err != nil || len(texts) == 0 {
+		return []string{fmt.Sprintf("nobody knows: %d files, %v", len(texts), err)}
+	}
+	return harness.Scan(s.sim, texts)
+}
