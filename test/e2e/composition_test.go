@@ -36,7 +36,7 @@ const function = "function-shop"
 // buildFunction makes the package of the function, and pushes it.
 func (s *suite) buildFunction(ctx context.Context) error {
 	program := filepath.Join(s.out, function, "program")
-	build := exec.CommandContext(ctx, "go", "build", "-C", "function", "-trimpath", "-o", program, ".")
+	build := exec.CommandContext(ctx, "go", "build", "-C", "function", "-trimpath", "-ldflags=-s -w", "-o", program, ".")
 	build.Env = append(build.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return errors.Wrapf(err, "cannot build the function: %s", out)

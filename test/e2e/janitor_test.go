@@ -50,7 +50,8 @@ func (te *team) said(object, reason string) {
 }
 
 // TestJanitor: an application that is deleted while its pods run takes nothing from
-// them; when they are scaled away everything goes, at Aiven too.
+// them, nor from pods that come back after they were scaled away; when no workload is
+// left everything goes, at Aiven too.
 func TestJanitor(t *testing.T) {
 	s.installed(t, older)
 	s.noRefusals(t)
@@ -69,6 +70,17 @@ func TestJanitor(t *testing.T) {
 	}
 
 	s.run(t, "-n", te.namespace, "scale", "deployment/orders", "--replicas=0")
+	harness.Eventually(t, "the pods are gone", func(ctx context.Context) error {
+		pods, err := te.pods(ctx, "orders")
+		if err == nil && len(pods) > 0 {
+			err = errors.Errorf("there are %d", len(pods))
+		}
+		return err
+	})
+	s.run(t, "-n", te.namespace, "scale", "deployment/orders", "--replicas=2")
+	te.logsIn("orders", 5)
+
+	s.run(t, "-n", te.namespace, "delete", "deployment/orders")
 	te.said("orders-aiven", "JanitorDeleted")
 	s.gone(t, &corev1.Secret{ObjectMeta: metaOf(te.namespace, "orders-aiven")})
 	te.noUsers()

@@ -21,6 +21,10 @@ import (
 // a Deployment to replace its pods.
 const overlap = time.Minute
 
+// settled is how long after a publication pods start with what was published. See
+// docs/rotation.md.
+const settled = 20 * time.Second
+
 func metaOf(namespace, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: namespace, Name: name}
 }
@@ -54,6 +58,14 @@ func TestRotation(t *testing.T) {
 		t.Errorf("there are %d users during the overlap, want 6: %v", n, te.users())
 	}
 	te.logsIn("orders", 5)
+	// Who starts at the moment of the publication may have got either revision, and is
+	// taken to hold the old one.
+	harness.Eventually(t, "pods that start now have what is new", func(context.Context) error {
+		if age := time.Since(after.Status.Secrets[0].PublishedAt.Time); age < settled {
+			return errors.Errorf("it was published %s ago", age)
+		}
+		return nil
+	})
 	s.run(t, "-n", te.namespace, "rollout", "restart", "deployment/orders")
 	s.run(t, "-n", te.namespace, "rollout", "status", "deployment/orders", "--timeout=2m")
 	te.logsIn("orders", 5)
