@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/alecthomas/kingpin/v2"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -48,11 +49,23 @@ type imageSpec struct {
 	Binaries      map[string]string // Files of programs that need not be built, by architecture.
 }
 
-// A file is a regular file of an image.
+func (s *imageSpec) bind(cmd *kingpin.CmdClause) {
+	s.Binaries = map[string]string{}
+	cmd.Flag("main", "Package of the program. The last element of its path is the program's name in /usr/local/bin.").Default("./cmd/provider").StringVar(&s.Main)
+	cmd.Flag("binary", "A static program that is there already, as <architecture>=<file>, instead of building one. May be repeated.").StringMapVar(&s.Binaries)
+	cmd.Flag("description", "What it is, in a sentence.").Default("Crossplane provider for credentials of Aiven services.").StringVar(&s.Description)
+	cmd.Flag("arch", "Architecture. May be repeated.").Default("amd64", "arm64").EnumsVar(&s.Architectures, "amd64", "arm64")
+}
+
+// A file is a regular file of an image, an archive or a folder.
 type file struct {
 	path string // Without a slash at the beginning.
 	mode int64
 	data []byte
+}
+
+func (f file) perm() os.FileMode {
+	return os.FileMode(f.mode) & os.ModePerm //nolint:gosec // A mode has few bits.
 }
 
 // buildImage returns the image of all platforms: root certificates and a
@@ -77,7 +90,7 @@ func buildImage(ctx context.Context, p project, spec imageSpec) (index, error) {
 		binary := spec.Binaries[arch]
 		if binary == "" {
 			binary = filepath.Join(tmp, arch)
-			if err := buildBinary(ctx, p, spec.Main, arch, binary); err != nil {
+			if err := buildBinary(ctx, p, spec.Main, v1.Platform{OS: "linux", Architecture: arch}, binary); err != nil {
 				return nil, err
 			}
 		}
@@ -139,44 +152,56 @@ func newImage(cfg *v1.ConfigFile, layers ...v1.Layer) (v1.Image, error) {
 	return img, nil
 }
 
-// newLayer returns a layer of a file and the folders it is in. All belong to
-// root and have no time.
+// newLayer returns a layer of a file and the folders it is in.
 func newLayer(f file) (v1.Layer, error) {
 	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	for i, c := range f.path {
-		if c != '/' {
-			continue
-		}
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: f.path[:i+1], Mode: 0o755}); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.data))}); err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(f.data); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
+	if err := writeTar(&buf, []file{f}); err != nil {
 		return nil, err
 	}
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil }
 	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer), tarball.WithCompressionLevel(gzip.BestCompression), tarball.WithCompressedCaching)
 }
 
+// writeTar writes files, each after the folders it is in. All belong to root and
+// have no time.
+func writeTar(to io.Writer, files []file) error {
+	w := tar.NewWriter(to)
+	for _, f := range files {
+		for i, c := range f.path {
+			if c != '/' {
+				continue
+			}
+			if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: f.path[:i+1], Mode: 0o755}); err != nil {
+				return err
+			}
+		}
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: f.path, Mode: f.mode, Size: int64(len(f.data))}); err != nil {
+			return err
+		}
+		if _, err := w.Write(f.data); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
 // buildBinary builds a static program. What could make a difference between
 // machines is switched off or said.
-func buildBinary(ctx context.Context, p project, pkg, arch, out string) error {
-	ldflags := "-s -w -buildid= -X " + module + "/internal/version.Version=" + p.rev.Version
+func buildBinary(ctx context.Context, p project, pkg string, platform v1.Platform, out string) error {
+	buildID := ""
+	if platform.OS == darwin {
+		// Go's linker makes the UUID of it that macOS wants a program to have.
+		buildID = path.Join(path.Base(pkg), p.rev.Version, platform.Architecture)
+	}
+	ldflags := "-s -w -buildid=" + buildID + " -X " + module + "/internal/version.Version=" + p.rev.Version
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", out, pkg)
 	cmd.Dir = p.root
 	cmd.Env = append(os.Environ(),
-		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0",
+		"CGO_ENABLED=0", "GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0",
 		"GOFLAGS=-mod=readonly", "GOWORK=off", "GOEXPERIMENT=", "GOFIPS140=off")
 	if os.Getenv("GOTOOLCHAIN") == "" {
 		cmd.Env = append(cmd.Env, "GOTOOLCHAIN="+toolchain)
 	}
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	return errors.Wrapf(cmd.Run(), "cannot build %s for %s", pkg, arch)
+	return errors.Wrapf(cmd.Run(), "cannot build %s for %s", pkg, platform)
 }

@@ -121,7 +121,7 @@ func TestImageOfBinary(t *testing.T) {
 
 // Two builds give the same bytes, wherever and whenever they are made.
 func TestReproducible(t *testing.T) {
-	type result struct{ Images, Packages, Index, Archives, Materials []string }
+	type result struct{ Images, Packages, Index, Archives, Materials, Plugin []string }
 	look := func(p project) result {
 		var r result
 		images, err := readImages([]string{p.image("tiny")})
@@ -140,6 +140,7 @@ func TestReproducible(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Index = []string{digestOf(t, idx)}
+		r.Plugin = []string{read(t, p.path("plugin", "SHA256SUMS"))}
 		for i := range images {
 			arch := images[i].arch
 			r.Images = append(r.Images, digestOf(t, images[i]))

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command package builds images of this repository's programs and the Crossplane
-// package of the provider, pushes them, and lists what is in them. It needs Go
-// and git, and no container runtime. The same commit gives the same bytes.
+// Command package builds images of this repository's programs, the Crossplane
+// package of the provider and archives of the kubectl plugin, pushes images and
+// packages, and lists what is in them. It needs Go and git, and no container
+// runtime. The same commit gives the same bytes.
 package main
 
 import (
@@ -76,9 +77,13 @@ func (p project) packages(name string) ([]string, error) {
 }
 
 func run(ctx context.Context, args []string) error {
-	var p project
-	var version, name string
-	app := kingpin.New("package", "Builds the image and the Crossplane package, pushes them, and lists what is in them.")
+	var (
+		p             project
+		version, name string
+		spec          imageSpec
+		plugged       pluginSpec
+	)
+	app := kingpin.New("package", "Builds the image, the Crossplane package and the kubectl plugin, pushes the first two, and lists what is in them.")
 	app.Flag("root", "The repository.").Default(".").StringVar(&p.root)
 	app.Flag("output", "Folder for what is built, relative to the repository.").Default("_output").StringVar(&p.out)
 	// kingpin takes a flag "version" for its own, and then sets no defaults.
@@ -88,11 +93,7 @@ func run(ctx context.Context, args []string) error {
 	showVersion := app.Command("version", "Print the version.")
 
 	img := app.Command("image", "Build a program and an image of it, as an OCI layout in <output>/image/<name>. Prints its digest.")
-	spec := imageSpec{Binaries: map[string]string{}}
-	img.Flag("main", "Package of the program. The last element of its path is the program's name in /usr/local/bin.").Default("./cmd/provider").StringVar(&spec.Main)
-	img.Flag("binary", "A static program that is there already, as <architecture>=<file>, instead of building one. May be repeated.").StringMapVar(&spec.Binaries)
-	img.Flag("description", "What it is, in a sentence.").Default("Crossplane provider for credentials of Aiven services.").StringVar(&spec.Description)
-	img.Flag("arch", "Architecture. May be repeated.").Default("amd64", "arm64").EnumsVar(&spec.Architectures, "amd64", "arm64")
+	spec.bind(img)
 
 	pkg := app.Command("xpkg", "Build the Crossplane package on top of the image, as one <output>/<name>-<version>-<architecture>.xpkg each. Prints its digest.")
 	meta := pkg.Flag("package", "Folder with crossplane.yaml and the CRDs, relative to the repository.").Default("package").String()
@@ -108,14 +109,14 @@ func run(ctx context.Context, args []string) error {
 	sbom := app.Command("sbom", "Write a bill of materials (CycloneDX) for each platform, as <output>/sbom/<name>-<version>-<architecture>.<image or xpkg>.cdx.json. Prints the files.")
 	listed := sbom.Arg("path", paths).Strings()
 
+	plug := app.Command("plugin", "Build archives of the kubectl plugin for all platforms, with checksums and a manifest for krew, in <output>/plugin. Prints the files.")
+	plugged.bind(plug)
+
 	command, err := app.Parse(args)
 	if err != nil {
 		return err
 	}
-	if p.root, err = filepath.Abs(p.root); err != nil {
-		return errors.Wrap(err, "cannot find the repository")
-	}
-	if p.rev, err = readRevision(ctx, p.root, version); err != nil {
+	if p.root, p.rev, err = locate(ctx, p.root, version); err != nil {
 		return err
 	}
 	switch command {
@@ -133,8 +134,20 @@ func run(ctx context.Context, args []string) error {
 		return p.runDigest(name, *arch, *digested)
 	case sbom.FullCommand():
 		return p.runSBOM(name, *listed)
+	case plug.FullCommand():
+		return p.runPlugin(ctx, plugged)
 	}
 	return errors.Errorf("unknown command %s", command)
+}
+
+// locate returns the repository as an absolute path, and what it holds.
+func locate(ctx context.Context, root, version string) (string, revision, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return "", revision{}, errors.Wrap(err, "cannot find the repository")
+	}
+	rev, err := readRevision(ctx, root, version)
+	return root, rev, err
 }
 
 func (p project) runImage(ctx context.Context, spec imageSpec) error {
@@ -223,6 +236,21 @@ func (p project) runSBOM(name string, paths []string) error {
 			return errors.Wrapf(err, "cannot write %s", file)
 		}
 		fmt.Println(file)
+	}
+	return nil
+}
+
+func (p project) runPlugin(ctx context.Context, spec pluginSpec) error {
+	files, err := buildPlugin(ctx, p, spec)
+	if err != nil {
+		return errors.Wrap(err, "cannot build the plugin")
+	}
+	files = append(files, checksums(files))
+	if err := writeFiles(p.path("plugin"), files); err != nil {
+		return errors.Wrap(err, "cannot write the plugin")
+	}
+	for _, f := range files {
+		fmt.Println(p.path("plugin", f.path))
 	}
 	return nil
 }

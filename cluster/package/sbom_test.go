@@ -3,6 +3,7 @@
 package main
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func TestMaterials(t *testing.T) {
 	want := []string{
 		"file /etc/ssl/certs/ca-certificates.crt " + (*bom.Components)[roots].Version,
 		"application " + module + " v1.2.3",
-		"library std " + toolchain,
+		"library std " + runtime.Version(),
 		"file /package.yaml ",
 		"file /.up/examples.yaml ",
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,11 +14,14 @@ import (
 )
 
 // tinyModule is a repository with a program that takes a moment to build: it
-// prints its version.
+// prints its version. It is a kubectl plugin, too.
 var tinyModule = map[string]string{
 	"go.mod":                      "module " + module + "\n\ngo 1.26.0\n",
 	"internal/version/version.go": "package version\n\nvar Version = \"unknown\"\n",
 	"cmd/tiny/main.go":            "package main\n\nimport \"" + module + "/internal/version\"\n\nfunc main() { println(version.Version) }\n",
+	"LICENSE":                     "Do what you like.\n",
+	"complete":                    "#!/bin/sh\n",
+	"krew.yaml":                   tinyManifest,
 }
 
 var tinyRevision = revision{Version: "v1.2.3", Commit: "0123456789abcdef0123456789abcdef01234567", Time: time.Unix(1_700_000_000, 0).UTC()}
@@ -40,7 +44,11 @@ func writeTiny(root string, age time.Duration) (project, error) {
 		if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
 			return p, err
 		}
-		if err := os.WriteFile(f, []byte(content), 0o644); err != nil {
+		mode := os.FileMode(0o644)
+		if strings.HasPrefix(content, "#!") {
+			mode = 0o755
+		}
+		if err := os.WriteFile(f, []byte(content), mode); err != nil {
 			return p, err
 		}
 		if err := os.Chtimes(f, then, then); err != nil {
@@ -68,6 +76,10 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+	// Tests are of whatever Go they run with, and download no other.
+	if os.Getenv("GOTOOLCHAIN") == "" {
+		_ = os.Setenv("GOTOOLCHAIN", "local")
+	}
 	builtOnce, err = buildOnce(root)
 	code := 1
 	if err == nil {
@@ -88,13 +100,16 @@ func buildOnce(root string) (project, error) {
 	return p, p.buildTiny(context.Background())
 }
 
-// buildTiny builds the image of the tiny program, and around it the package of
-// this repository, as the commands do.
+// buildTiny builds the image of the tiny program, around it the package of this
+// repository, and the program as a plugin, as the commands do.
 func (p project) buildTiny(ctx context.Context) error {
 	if err := p.runImage(ctx, tinySpec()); err != nil {
 		return err
 	}
-	return p.runXpkg(ctx, "tiny", realPackage, realExamples)
+	if err := p.runXpkg(ctx, "tiny", realPackage, realExamples); err != nil {
+		return err
+	}
+	return p.runPlugin(ctx, tinyPlugin())
 }
 
 // builtImages returns the images of builtOnce.
