@@ -5,16 +5,18 @@
 
 GENERATE_TOOL := go tool -modfile=cluster/tools/generate/go.mod
 LINT_TOOL := go tool -modfile=cluster/tools/lint/go.mod
+WORKFLOW_TOOL := go tool -modfile=cluster/tools/workflows/go.mod
 HEADER := apis/boilerplate.go.txt
 
 # The programs of the control plane that tests start.
 TEST_PROGRAMS := etcd kube-apiserver kube-controller-manager kubectl
 
-# Flags for the local environment, the benchmark, go test and the soak test.
+# Flags for the local environment, the benchmark, go test, the soak test and the end-to-end test.
 RUN_FLAGS ?=
 BENCH_FLAGS ?=
 TEST_FLAGS ?=
 SOAK_FLAGS ?=
+E2E_FLAGS ?=
 
 .PHONY: help
 help: ## Show the targets.
@@ -68,6 +70,10 @@ digest: ## Print the digest that the built package has in a registry (ARCH=amd64
 push: ## Push the built package, which is also the image (REF=registry.example.org/provider-aiven:v1.2.3).
 	$(PACKAGE) push --ref=$(REF)
 
+.PHONY: plugin
+plugin: ## Build archives of kubectl-aivenapp for all platforms, checksums and a krew manifest into _output/plugin.
+	$(PACKAGE) plugin
+
 .PHONY: dashboard
 dashboard: ## Write the Grafana dashboard and the reference of metrics.
 	go test ./test/monitoring/dashboard -update
@@ -76,20 +82,33 @@ dashboard: ## Write the Grafana dashboard and the reference of metrics.
 # The race detector needs a C compiler. Without one the tests run all the same.
 RACE := $(if $(shell command -v $${CC:-cc}),-race,)
 
+# Tests and linters of the package builder need no release's digests: they run with
+# the Go that the rest runs with, and download no other.
+SAME_GO := GOTOOLCHAIN=$$(go env GOVERSION)
+
 .PHONY: test
 test: ## Run all tests but e2e against a real API server, with the race detector if there is a C compiler.
 	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS)) && \
 		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -timeout 25m $(TEST_FLAGS) ./...
+	$(SAME_GO) go test -C cluster/package $(RACE) -timeout 25m $(TEST_FLAGS) ./...
 
 .PHONY: lint
-lint: ## Run the linters and check the directions of imports.
+lint: ## Run the linters, also of the package builder and of workflows, and check the directions of imports.
 	$(LINT_TOOL) golangci-lint run
+	$(SAME_GO) go tool -C cluster/package -modfile=$(CURDIR)/cluster/tools/lint/go.mod golangci-lint run --config=$(CURDIR)/.golangci.yml
+	@# Without programs that a machine may have or not.
+	$(WORKFLOW_TOOL) actionlint -shellcheck= -pyflakes=
 	go test -count=1 ./test/imports/
 
 .PHONY: e2e-local
 e2e-local: ## Start everything as make run does, and check what the examples lead to.
 	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS)) && \
 		KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count=1 -timeout 15m $(TEST_FLAGS) ./test/local/...
+
+.PHONY: e2e
+e2e: ## Install the package with Crossplane on as real a cluster as the machine allows, and use it (E2E_FLAGS=-level=processes).
+	go run ./cluster/node/cmd prepare
+	GOTOOLCHAIN=$$(go env GOVERSION) go test -tags e2e -count=1 -timeout 40m -v $(TEST_FLAGS) ./test/e2e -args $(E2E_FLAGS)
 
 .PHONY: node
 node: ## Run a cluster of one node with Crossplane on this machine, for trying out (Ctrl-C ends it).
