@@ -41,9 +41,10 @@ var hosted = []string{core, rbacManager}
 // Deployment controller calls available.
 const noReplicas = `{"spec":{"deploymentTemplate":{"spec":{"replicas":0,"selector":{},"template":{}}}}}`
 
-// Run starts a program as a process of the cluster, which stands for a Pod. Its
-// output goes to NAME.log in LogDir. Stop ends it if the caller has not. See
-// KubeconfigFor for whom it may be.
+// Run starts a program as a process of the cluster, which stands for a Pod that
+// the cluster does not have; see RunPods for those that it has. Its output goes
+// to NAME.log in LogDir. Stop ends it if the caller has not. See KubeconfigFor
+// for whom it may be.
 func (c *Cluster) Run(name string, cmd *exec.Cmd) (*process.Process, error) {
 	return c.services.adopt(service{name: name, guest: true}, cmd)
 }

@@ -45,6 +45,7 @@ type Cluster struct {
 	network  network
 	pki      *pki
 	services services
+	pods     podSet
 	registry *registry
 	config   *rest.Config
 	kube     kubernetes.Interface
@@ -213,6 +214,8 @@ func (c *Cluster) HostAddress() string {
 func (c *Cluster) Stop() error {
 	c.stopping.Do(func() {
 		begin := time.Now()
+		// While they can still say farewell to the API server.
+		c.pods.stop()
 		// Without a kubelet containers stay dead, and without containers nobody
 		// holds connections for which the API server would wait.
 		err := c.services.remove(kubelet)

@@ -147,13 +147,29 @@ func (p *pki) userKubeconfig(path string, id identity) error {
 	return p.kubeconfig(path, clientcmdapi.AuthInfo{ClientCertificateData: crt, ClientKeyData: key})
 }
 
-// kubeconfig writes a kubeconfig file, which only this user may read.
+// kubeconfig writes a kubeconfig file, which only this user may read. One that
+// is there is replaced at once: a program may just be reading it.
 func (p *pki) kubeconfig(path string, who clientcmdapi.AuthInfo) error {
 	const name = "provider-aiven-node"
-	return errors.Wrap(clientcmd.WriteToFile(clientcmdapi.Config{
+	b, err := clientcmd.Write(clientcmdapi.Config{
 		Clusters:       map[string]*clientcmdapi.Cluster{name: {Server: p.server, CertificateAuthorityData: p.caPEM()}},
 		AuthInfos:      map[string]*clientcmdapi.AuthInfo{name: &who},
 		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: name}},
 		CurrentContext: name,
-	}, path), "cannot write a kubeconfig file")
+	})
+	if err != nil {
+		return errors.Wrap(err, "cannot encode a kubeconfig file")
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".kubeconfig-")
+	if err != nil {
+		return errors.Wrap(err, "cannot make a kubeconfig file")
+	}
+	_, err = f.Write(b)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	return errors.Wrap(err, "cannot write a kubeconfig file")
 }

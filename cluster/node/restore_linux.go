@@ -45,11 +45,30 @@ func snapshotter(dir string) string {
 }
 
 // killPods kills every process of every Pod, and returns when they are gone.
-func killPods() error {
+func killPods() error { return killGroups(podCgroups) }
+
+// killPod kills every process of a Pod, and returns when they are gone.
+func killPod(uid string) error {
+	return killGroups(func() []string {
+		var out []string
+		for _, top := range podCgroups() {
+			// Below the group of its quality of service, if it has one.
+			for _, pattern := range []string{"pod" + uid, filepath.Join("*", "pod"+uid)} {
+				groups, _ := filepath.Glob(filepath.Join(top, pattern))
+				out = append(out, groups...)
+			}
+		}
+		return out
+	})
+}
+
+// killGroups kills every process of control groups and those below them, and
+// returns when they are gone.
+func killGroups(groups func() []string) error {
 	return errors.Wrap(until(func() error {
 		left := 0
-		for _, top := range podCgroups() {
-			pids, err := processesBelow(top)
+		for _, group := range groups() {
+			pids, err := processesBelow(group)
 			if err != nil {
 				return err
 			}

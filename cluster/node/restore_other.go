@@ -12,6 +12,8 @@ func snapshotter(string) string { return "native" }
 
 func killPods() error { return nil }
 
+func killPod(string) error { return nil }
+
 func killShims(string) error { return nil }
 
 func unmountBelow(string) error { return nil }
