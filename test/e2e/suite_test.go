@@ -61,6 +61,8 @@ type suite struct {
 	out     string // folder of what is built
 	kubectl string
 	core    bool // Crossplane is installed.
+	// services are those at Aiven.
+	services []string
 	// refused counts the logins that a service did not accept.
 	refused atomic.Int64
 }

@@ -39,12 +39,18 @@ func (s *suite) team(t *testing.T, prefix string) *team {
 		t.Fatalf("cannot create namespace: %v", err)
 	}
 	te := &team{suite: s, t: t, namespace: ns.Name}
-	if _, ok := s.sim.User(project, "kafka", "avnadmin"); !ok {
-		s.sim.AddService(project, aivensim.Service{Name: "kafka", Type: "kafka", UserLimit: userLimit})
+	if len(s.services) == 0 {
+		s.serve(aivensim.Service{Name: "kafka", Type: "kafka", UserLimit: userLimit})
 	}
-	s.sim.AddService(project, aivensim.Service{Name: te.openSearch(), Type: "opensearch", UserLimit: userLimit, ACLEnabled: true})
-	s.sim.AddService(project, aivensim.Service{Name: te.valkey(), Type: "valkey"})
+	s.serve(aivensim.Service{Name: te.openSearch(), Type: "opensearch", UserLimit: userLimit, ACLEnabled: true})
+	s.serve(aivensim.Service{Name: te.valkey(), Type: "valkey"})
 	return te
+}
+
+// serve has a service at Aiven.
+func (s *suite) serve(service aivensim.Service) {
+	s.sim.AddService(project, service)
+	s.services = append(s.services, service.Name)
 }
 
 func (te *team) openSearch() string { return "opensearch-" + te.namespace + "-logs" }

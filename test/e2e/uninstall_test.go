@@ -6,13 +6,20 @@ package e2e
 
 import (
 	"context"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/cluster/node"
 	"github.com/provider-aiven/provider-aiven/test/harness"
 )
@@ -22,7 +29,7 @@ func (s *suite) removed(t *testing.T) {
 	t.Helper()
 	s.run(t, "delete", "provider.pkg.crossplane.io", name, "--cascade=orphan")
 	s.run(t, "delete", "providerrevision.pkg.crossplane.io", "-l", "pkg.crossplane.io/package="+name, "--cascade=orphan")
-	s.run(t, "-n", node.Namespace, "delete", "deployment", "-l", "pkg.crossplane.io/provider="+name)
+	s.run(t, "-n", node.Namespace, "delete", "deployment", "-l", "app.kubernetes.io/name="+name)
 	harness.Eventually(t, "the provider is gone", func(ctx context.Context) error {
 		pods, err := s.replicas(ctx, node.Namespace)
 		if err == nil && len(pods) > 0 {
@@ -46,6 +53,15 @@ func (s *suite) keep(t *testing.T, namespace string) keepsake {
 	te.create(te.app("orders"), te.workload("orders", "orders-aiven"))
 	te.logsIn("orders", 5)
 	return keepsake{te: te, secret: te.secret("orders-aiven").Data, users: te.users()}
+}
+
+// in returns the same for a subtest.
+func (k keepsake) in(t *testing.T) keepsake {
+	t.Helper()
+	te := *k.te
+	te.t = t
+	k.te = &te
+	return k
 }
 
 // kept fails the test if something has changed.
@@ -90,19 +106,116 @@ func TestReinstall(t *testing.T) {
 	k.works()
 }
 
-// TestStandalone: whoever does without Crossplane goes on with what he has.
+// TestStandalone: whoever does without Crossplane goes on with what he has, restores a
+// backup without changing a credential, and can remove everything in the end.
 func TestStandalone(t *testing.T) {
 	s.installed(t, older)
-	s.noRefusals(t)
 	k := s.keep(t, "standalone")
 	s.removed(t)
 	s.withoutCrossplane(t)
 
 	s.apply(t, alone, newer)
 	s.runs(t, standaloneSystem, newer)
+	t.Run("Keep", func(t *testing.T) {
+		k := k.in(t)
+		s.noRefusals(t)
+		k.works()
+		if leader, err := s.leader(t.Context(), standaloneSystem); err != nil || !strings.HasPrefix(leader, name) {
+			t.Errorf("leader is %s: %v", leader, err)
+		}
+	})
+	t.Run("Restore", func(t *testing.T) {
+		s.noRefusals(t)
+		s.restore(t, k.in(t))
+	})
+	t.Run("RemoveEverything", func(t *testing.T) { s.removeEverything(t) })
+}
+
+// restore loses the objects of a team, and brings them back as a tool for backups does.
+func (s *suite) restore(t *testing.T, k keepsake) {
+	t.Helper()
+	s.run(t, "-n", standaloneSystem, "scale", "deployment/"+name, "--replicas=0")
+	harness.Eventually(t, "the provider is gone", func(ctx context.Context) error {
+		pods, err := s.replicas(ctx, standaloneSystem)
+		if err == nil && len(pods) > 0 {
+			err = errors.Errorf("%d pods are left", len(pods))
+		}
+		return err
+	})
+	var backup []*unstructured.Unstructured
+	for _, kind := range []string{"AivenApplication", "KafkaServiceUser", "OpenSearchServiceUser", "ValkeyServiceUser", "Secret"} {
+		l := &unstructured.UnstructuredList{}
+		switch kind {
+		case "Secret":
+			l.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+		case "AivenApplication":
+			l.SetGroupVersionKind(v1.SchemeGroupVersion.WithKind(kind))
+		default:
+			l.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(kind))
+		}
+		if err := s.kube.List(t.Context(), l, client.InNamespace(k.te.namespace)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range l.Items {
+			backup = append(backup, backedUp(&l.Items[i]))
+			s.lose(t, &l.Items[i])
+		}
+	}
+	// In any order.
+	slices.Reverse(backup)
+	for _, o := range backup {
+		if err := s.kube.Create(t.Context(), o); err != nil {
+			t.Fatalf("cannot restore %s %s: %v", o.GetKind(), o.GetName(), err)
+		}
+	}
+	s.run(t, "-n", standaloneSystem, "scale", "deployment/"+name, "--replicas=2")
+	s.runs(t, standaloneSystem, newer)
 	k.works()
-	if leader, err := s.leader(t.Context(), standaloneSystem); err != nil || !strings.HasPrefix(leader, name) {
-		t.Errorf("leader is %s: %v", leader, err)
+}
+
+// backedUp returns what such a tool keeps of an object: neither status nor owners.
+func backedUp(o *unstructured.Unstructured) *unstructured.Unstructured {
+	out := &unstructured.Unstructured{Object: map[string]any{}}
+	for _, field := range []string{"apiVersion", "kind", "spec", "data", "type"} {
+		if v, ok := o.Object[field]; ok {
+			out.Object[field] = v
+		}
+	}
+	out.SetNamespace(o.GetNamespace())
+	out.SetName(o.GetName())
+	out.SetLabels(o.GetLabels())
+	out.SetAnnotations(o.GetAnnotations())
+	return out
+}
+
+// lose deletes an object without anybody noticing.
+func (s *suite) lose(t *testing.T, o *unstructured.Unstructured) {
+	t.Helper()
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null,"ownerReferences":null}}`))
+	if err := s.kube.Patch(t.Context(), o, patch); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.IgnoreNotFound(s.kube.Delete(t.Context(), o)); err != nil {
+		t.Fatal(err)
+	}
+	s.gone(t, o)
+}
+
+// removeEverything does what docs/operations.md says for that, and looks whether
+// anything is left at Aiven, of any test.
+func (s *suite) removeEverything(t *testing.T) {
+	t.Helper()
+	s.run(t, "delete", "aivenapp", "-A", "--all")
+	s.run(t, "delete", "secrets", "-A", "-l", "aiven.nais.io/application")
+	s.run(t, "delete", "kafkaserviceusers,opensearchserviceusers,valkeyserviceusers", "-A", "--all")
+	s.run(t, "delete", "clusterproviderconfigs", "--all")
+	s.run(t, "delete", "-k", filepath.Join(s.out, "install"))
+	for _, service := range s.services {
+		for _, u := range s.sim.Users(project, service) {
+			if u.Type != "primary" {
+				t.Errorf("%s has the user %s", service, u.Username)
+			}
+		}
 	}
 }
 
