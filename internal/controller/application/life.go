@@ -313,7 +313,7 @@ func (l *life) forgotten(old *v1.CredentialsStatus, users []v1.UserStatus) []v1.
 		mg := l.existing[k]
 		s := sectionOf(mg)
 		u := v1.UserStatus{Service: s.id(), Project: s.target.project, ServiceName: s.target.service, Username: meta.GetExternalName(mg), Revision: v1.RevisionOf(mg)}
-		if meta.WasDeleted(mg) || !slices.ContainsFunc(mg.GetOwnerReferences(), v1.IsSecretOwner) || readyOf(mg).Reason == v1.ReasonUserVanished || lost(old.Next, u.Service) ||
+		if meta.WasDeleted(mg) || !held(mg) || readyOf(mg).Reason == v1.ReasonUserVanished || lost(old.Next, u.Service) ||
 			slices.ContainsFunc(users, sameUser(u)) || slices.ContainsFunc(old.Users, sameUser(u)) || old.Previous != nil && slices.ContainsFunc(old.Previous.Users, sameUser(u)) {
 			continue
 		}

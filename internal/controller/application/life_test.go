@@ -63,11 +63,15 @@ func made(name string, with ...func(mg composed)) composed {
 	mg := compose(application(services()), providerconfig.Access{Config: settings().Ref}, s, origin{revision: number}, nil).object
 	meta.SetExternalName(mg, name)
 	mg.SetConditions(xpv2.Available())
+	mg.SetOwnerReferences([]metav1.OwnerReference{meta.AsController(meta.TypedReferenceTo(application(services()), v1.AivenApplicationGroupVersionKind))})
 	for _, w := range with {
 		w(mg)
 	}
 	return mg
 }
+
+// restored takes the owners from a managed resource, as a backup does.
+func restored(mg composed) { mg.SetOwnerReferences(nil) }
 
 func making(names ...string) []composed {
 	var out []composed
@@ -702,6 +706,10 @@ func TestForgotten(t *testing.T) {
 			reason:   "What no Secret holds nobody has.",
 			existing: append(making(second...), made("kafka-1")),
 		},
+		"Restored": {
+			reason:   "What a backup brings without owners may be in use.",
+			existing: append(making(second...), made("kafka-1", restored)), want: []string{"kafka-1"},
+		},
 		"Known": {
 			reason: "What is known is not replaced anew.",
 			c:      credentials(2, second, previous(1, -time.Hour, "kafka-1")), existing: append(making(second...), made("kafka-1", secret)), want: []string{"kafka-1"},
@@ -742,11 +750,14 @@ func TestBelongs(t *testing.T) {
 		mg     composed
 		want   bool
 	}{
-		"Controlled":  {reason: "What it controls is its own.", mg: made("kafka-1", owned(app.GetName(), app.GetUID())), want: true},
-		"Inherited":   {reason: "What a Secret of its name holds is taken over.", mg: made("kafka-1", secret), want: true},
-		"Predecessor": {reason: "Also before garbage collection has seen that the owner is gone.", mg: made("kafka-1", owned(app.GetName(), "before"), secret), want: true},
-		"Going":       {reason: "What only the predecessor had goes with it.", mg: made("kafka-1", owned(app.GetName(), "before"))},
-		"Others":      {reason: "What another application controls is not its own, whatever it says.", mg: made("kafka-1", owned("billing", "billing"), secret)},
+		"Controlled":  {reason: "What it controls is its own.", mg: made("kafka-1", restored, owned(app.GetName(), app.GetUID())), want: true},
+		"Inherited":   {reason: "What a Secret of its name holds is taken over.", mg: made("kafka-1", restored, secret), want: true},
+		"Predecessor": {reason: "Also before garbage collection has seen that the owner is gone.", mg: made("kafka-1", restored, owned(app.GetName(), "before"), secret), want: true},
+		"Restored":    {reason: "A backup brings it back without owners.", mg: made("kafka-1", restored), want: true},
+		"SaysSo":      {reason: "One that a person made is not its own, whatever it says.", mg: made("kafka-1", restored, func(mg composed) { mg.SetLabels(nil) })},
+		"Elsewhere":   {reason: "Nor is one for a Secret that it does not want.", mg: made("kafka-1", restored, func(mg composed) { meta.AddAnnotations(mg, map[string]string{v1.AnnotationSecret: "billing-aiven"}) })},
+		"Going":       {reason: "What only the predecessor had goes with it.", mg: made("kafka-1", restored, owned(app.GetName(), "before"))},
+		"Others":      {reason: "What another application controls is not its own, whatever it says.", mg: made("kafka-1", restored, owned("billing", "billing"), secret)},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

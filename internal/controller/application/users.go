@@ -82,7 +82,14 @@ func belongs(app *v1.AivenApplication, mg composed) bool {
 	}
 	return mg.GetLabels()[v1.LabelManagedBy] == v1.ManagedBy && (metav1.GetControllerOf(mg) == nil || ofPredecessor(app, mg)) &&
 		slices.Contains(app.SecretNames(), mg.GetAnnotations()[v1.AnnotationSecret]) &&
-		slices.ContainsFunc(mg.GetOwnerReferences(), v1.IsSecretOwner)
+		held(mg)
+}
+
+// held tells whether a Secret has held the credentials of a managed resource, as
+// its owners tell. One without any was restored from a backup, and may have been.
+func held(mg composed) bool {
+	owners := mg.GetOwnerReferences()
+	return len(owners) == 0 || slices.ContainsFunc(owners, v1.IsSecretOwner)
 }
 
 // ofPredecessor tells whether the controller of a managed resource was an
