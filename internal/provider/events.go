@@ -93,7 +93,7 @@ func (r recorder) Eventf(o runtime.Object, eventtype, reason, format string, arg
 }
 
 // AnnotatedEventf records an event with annotations.
-func (r recorder) AnnotatedEventf(o runtime.Object, annotations map[string]string, eventtype, reason, format string, args ...any) {
+func (r recorder) AnnotatedEventf(o runtime.Object, annotations map[string]string, eventtype, reason, format string, args ...any) { //nolint:revive // The interface is client-go's.
 	r.of(o).AnnotatedEventf(o, annotations, eventtype, reason, format, args...)
 }
 
