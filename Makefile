@@ -110,6 +110,10 @@ e2e: ## Install the package with Crossplane on as real a cluster as the machine 
 	go run ./cluster/node/cmd prepare
 	GOTOOLCHAIN=$$(go env GOVERSION) go test -tags e2e -count=1 -timeout 40m -v $(TEST_FLAGS) ./test/e2e -args $(E2E_FLAGS)
 
+.PHONY: e2e-kind
+e2e-kind: ## The same on a cluster that kind makes, which needs Docker and an image from its registry.
+	sh test/e2e/kind.sh
+
 .PHONY: node
 node: ## Run a cluster of one node with Crossplane on this machine, for trying out (Ctrl-C ends it).
 	go run ./cluster/node/cmd up

@@ -37,7 +37,7 @@ const (
 // DeploymentRuntimeConfig says something else; see Run.
 func (c *Cluster) InstallCrossplane(ctx context.Context, activations []string) error {
 	source := c.bin.source
-	if c.level == LevelNode {
+	if c.level.RealPods() {
 		i := image{binary: c.crossplane(), user: "65532:65532", trees: map[string]string{
 			"crds": filepath.Join(source.Dir, "cluster", "crds"), "webhookconfigurations": filepath.Join(source.Dir, "cluster", "webhookconfigurations"),
 		}}
@@ -51,13 +51,13 @@ func (c *Cluster) InstallCrossplane(ctx context.Context, activations []string) e
 		return err
 	}
 	args := []string{"upgrade", "--install", release, filepath.Join(source.Dir, "cluster", "charts", "crossplane"), "--create-namespace"}
-	if c.level == LevelNode {
+	if c.level.RealPods() {
 		args = append(args, "--wait", "--timeout="+waitTimeout.String())
 	}
 	if err := c.helm(ctx, append(args, values...)...); err != nil {
 		return errors.Wrap(err, "cannot install Crossplane")
 	}
-	if c.level != LevelNode {
+	if !c.level.RealPods() {
 		if err := c.startCrossplane(ctx, source.Dir, activations); err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (c *Cluster) chartValues(version string, activations []string) ([]string, e
 		// A tenth of a processor is what takes the longest.
 		"--set-json=resourcesCrossplane={}", "--set-json=resourcesRBACManager={}",
 	}
-	if c.level != LevelNode {
+	if !c.level.RealPods() {
 		values = append(values, "--set=replicas=0", "--set=rbacManager.replicas=0")
 	}
 	return values, nil
@@ -133,6 +133,9 @@ func (c *Cluster) KubeconfigFor(ctx context.Context, namespace, serviceAccount s
 	if err != nil {
 		return "", err
 	}
-	path := c.path(namespace + "." + serviceAccount + ".kubeconfig")
-	return path, c.pki.kubeconfig(path, clientcmdapi.AuthInfo{Token: token})
+	path, who := c.path(namespace+"."+serviceAccount+".kubeconfig"), clientcmdapi.AuthInfo{Token: token}
+	if c.level == LevelCluster {
+		return path, c.foreign.kubeconfig(path, who)
+	}
+	return path, c.pki.kubeconfig(path, who)
 }

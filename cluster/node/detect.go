@@ -25,11 +25,22 @@ const (
 	// accounts that its chart makes, and so does what stands for Pods. It needs
 	// no rights on the machine.
 	LevelProcesses Level = "processes"
+
+	// LevelCluster is a cluster that somebody else runs. Only what it is given is
+	// of this machine: the registry, and who installs Crossplane.
+	LevelCluster Level = "cluster"
 )
 
+// RealPods reports whether Pods run in containers, as a kubelet runs them.
+func (l Level) RealPods() bool { return l == LevelNode || l == LevelCluster }
+
 func (l Level) description() string {
-	if l == LevelNode {
+	switch l {
+	case LevelNode:
 		return "a real node with containerd, kubelet, kube-proxy and CoreDNS; Crossplane in Pods"
+	case LevelCluster:
+		return "a cluster that somebody else runs"
+	case LevelProcesses:
 	}
 	return "API server and controllers; Crossplane as processes under its service accounts"
 }

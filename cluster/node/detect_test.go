@@ -86,12 +86,12 @@ func TestChoose(t *testing.T) {
 		"Possible": {reason: "Who does not ask gets what is possible.", machine: limited, want: LevelProcesses},
 		"Lower":    {reason: "Less than the machine offers can be asked for.", machine: capable(), asked: LevelProcesses, want: LevelProcesses},
 		"Higher":   {reason: "More than the machine offers is refused with what is missing.", machine: limited, asked: LevelNode, want: LevelNode, err: "cannot run a node here: root"},
-		"Unknown":  {reason: "A mistyped level is not taken for the default.", machine: capable(), asked: "nod", want: "nod", err: `cannot start a cluster of level "nod": the levels are node and processes`},
+		"Unknown":  {reason: "A mistyped level is not taken for the default.", machine: capable(), asked: "nod", want: "nod", err: `cannot start a cluster of level "nod": the levels are node, processes and cluster`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			c := &Cluster{level: tc.asked, machine: tc.machine, progress: newProgress(t.Output())}
-			err := c.choose()
+			err := c.choose(Options{})
 			if diff := cmp.Diff(tc.err, text(err)); diff != "" {
 				t.Errorf("\n%s\nchoose(): -want error, +got error:\n%s", tc.reason, diff)
 			}

@@ -10,8 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/pkg/errors"
+	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -25,8 +28,8 @@ import (
 // values. The first error is returned, after everything was tried.
 func (c *Cluster) Dump(ctx context.Context, dir string) error {
 	first := copyTree(c.LogDir(), filepath.Join(dir, "processes"))
-	if c.level == LevelNode {
-		if err := copyTree(c.path("pods"), filepath.Join(dir, "containers")); first == nil {
+	if c.level.RealPods() {
+		if err := c.dumpContainers(ctx, filepath.Join(dir, "containers")); first == nil {
 			first = err
 		}
 	}
@@ -34,6 +37,53 @@ func (c *Cluster) Dump(ctx context.Context, dir string) error {
 		first = err
 	}
 	return first
+}
+
+// dumpContainers writes the logs of containers as their kubelet has them: a
+// folder for each Pod, in it one for each container, and there a file for each
+// start of it.
+func (c *Cluster) dumpContainers(ctx context.Context, dir string) error {
+	if c.level == LevelNode {
+		return copyTree(c.path("pods"), dir)
+	}
+	if c.kube == nil {
+		return nil
+	}
+	pods, err := c.kube.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return errors.Wrap(err, "cannot list Pods for their logs")
+	}
+	var first error
+	for _, p := range pods.Items {
+		for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+			if err := c.dumpContainer(ctx, p, s, filepath.Join(dir, p.Namespace+"_"+p.Name+"_"+string(p.UID), s.Name)); first == nil {
+				first = err
+			}
+		}
+	}
+	return first
+}
+
+// dumpContainer writes the logs of the last two starts of a container, of which
+// the API server knows.
+func (c *Cluster) dumpContainer(ctx context.Context, p corev1.Pod, s corev1.ContainerStatus, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return errors.Wrap(err, "cannot make the folder of logs")
+	}
+	for n := max(s.RestartCount-1, 0); n <= s.RestartCount; n++ {
+		o := &corev1.PodLogOptions{Container: s.Name, Previous: n < s.RestartCount}
+		b, err := c.kube.CoreV1().Pods(p.Namespace).GetLogs(p.Name, o).DoRaw(ctx)
+		if kerrors.IsNotFound(err) || kerrors.IsBadRequest(err) {
+			continue // It is gone, or has not begun.
+		}
+		if err != nil {
+			return errors.Wrapf(err, "cannot get the logs of Pod %s/%s", p.Namespace, p.Name)
+		}
+		if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(int(n))+".log"), b, 0o600); err != nil {
+			return errors.Wrap(err, "cannot write logs")
+		}
+	}
+	return nil
 }
 
 // copyTree copies the files below a folder, of which some may go meanwhile.

@@ -3,7 +3,8 @@
 // Package node runs a cluster of one node, with Crossplane, on this machine. It
 // offers two levels, of which Detect picks one: a real node, whose Pods run in
 // containers, and, where that is not possible, the same control plane with
-// Crossplane as processes under the rights of their service accounts.
+// Crossplane as processes under the rights of their service accounts. It can
+// use a cluster that somebody else runs instead.
 package node
 
 import (
@@ -26,6 +27,18 @@ import (
 type Options struct {
 	Level Level
 
+	// Kubeconfig is the file, or the list of files as in the variable of that name,
+	// whose current context is of a cluster that somebody else runs. It is used
+	// instead of one of our own. It must never have had Crossplane, and its nodes
+	// have the architecture of this machine. What is made there stays there.
+	Kubeconfig string
+
+	// Host is the address of this machine, a private IPv4 address, as Pods and
+	// kubelets of the cluster that Kubeconfig names reach it, with the port of the
+	// registry or without, which is 5000. The cluster's container runtime has to
+	// be told that the registry there speaks plain HTTP.
+	Host string
+
 	// Dir is the folder in which the cluster's own folder is made. Empty is the
 	// system's folder for temporary files.
 	Dir string
@@ -38,12 +51,13 @@ type Options struct {
 type Cluster struct {
 	level    Level
 	progress *progress
-	state    *state
+	state    *state // Nil at LevelCluster, which changes nothing of the machine.
 	record   record
 	machine  machine
 	bin      binaries
 	network  network
-	pki      *pki
+	foreign  foreign // At LevelCluster.
+	pki      *pki    // Else.
 	services services
 	pods     podSet
 	registry *registry
@@ -79,8 +93,10 @@ func ensure(ctx context.Context, l Level, progress io.Writer) (binaries, error) 
 	}
 	var b binaries
 	var err error
-	if b.kubernetes, err = assets.Ensure(ctx, progress, kube...); err != nil {
-		return binaries{}, errors.Wrap(err, "cannot get the programs of Kubernetes")
+	if l != LevelCluster {
+		if b.kubernetes, err = assets.Ensure(ctx, progress, kube...); err != nil {
+			return binaries{}, errors.Wrap(err, "cannot get the programs of Kubernetes")
+		}
 	}
 	if b.crossplane, err = assets.Ensure(ctx, progress, xp...); err != nil {
 		return binaries{}, errors.Wrap(err, "cannot get the programs of Crossplane")
@@ -93,13 +109,14 @@ func ensure(ctx context.Context, l Level, progress io.Writer) (binaries, error) 
 // serves and, at LevelNode, the node is ready. This takes some four seconds once
 // the programs are built. What a killed run left is removed first; one that
 // still runs is an error, because the cluster uses things of which a machine has
-// only one. Whatever was started is stopped again when it fails.
+// only one. Whatever was started is stopped again when it fails. A cluster that
+// somebody else runs is connected to, and has no such things.
 //
 // The cluster lives as long as the calling process at most. If that is killed,
 // processes go with it, and the rest with the next Start, or Down.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	c := &Cluster{level: o.Level, progress: newProgress(o.Progress), machine: look()}
-	if err := c.choose(); err != nil {
+	if err := c.choose(o); err != nil {
 		return nil, err
 	}
 	var err error
@@ -107,11 +124,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	c.progress.restart()
-	if c.state, err = acquire(); err != nil {
-		return nil, err
-	}
-	if err := c.state.reap(c.progress); err != nil {
-		c.state.close()
+	if err := c.lock(); err != nil {
 		return nil, err
 	}
 	if err := c.start(ctx, o.Dir); err != nil {
@@ -123,8 +136,27 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	return c, nil
 }
 
+// lock makes sure that this is the only cluster of the machine.
+func (c *Cluster) lock() error {
+	if c.level == LevelCluster {
+		return nil
+	}
+	var err error
+	if c.state, err = acquire(); err != nil {
+		return err
+	}
+	if err := c.state.reap(c.progress); err != nil {
+		c.state.close()
+		return err
+	}
+	return nil
+}
+
 // choose settles the level, and says which it is.
-func (c *Cluster) choose() error {
+func (c *Cluster) choose(o Options) error {
+	if o.Kubeconfig != "" || o.Host != "" || c.level == LevelCluster {
+		return c.chooseForeign(o)
+	}
 	d := decide(c.machine)
 	switch {
 	case c.level == "":
@@ -132,7 +164,7 @@ func (c *Cluster) choose() error {
 	case c.level == LevelNode && d.Level != LevelNode:
 		return errors.Errorf("cannot run a node here: %s", d.reasons())
 	case c.level != LevelNode && c.level != LevelProcesses:
-		return errors.Errorf("cannot start a cluster of level %q: the levels are %s and %s", c.level, LevelNode, LevelProcesses)
+		return errors.Errorf("cannot start a cluster of level %q: the levels are %s, %s and %s", c.level, LevelNode, LevelProcesses, LevelCluster)
 	}
 	c.progress.sayf("level %s: %s", c.level, c.level.description())
 	if d.Level != LevelNode {
@@ -148,15 +180,21 @@ func (c *Cluster) start(ctx context.Context, parent string) error {
 	if err := c.startRegistry(ctx); err != nil {
 		return err
 	}
-	if err := c.startPlane(ctx); err != nil {
+	if err := c.startControl(ctx); err != nil {
 		return err
 	}
-	if c.level == LevelNode {
-		if err := c.startNode(ctx); err != nil {
-			return err
-		}
-	}
 	return c.waitForServiceAccount(ctx)
+}
+
+// startControl starts what Kubernetes consists of, or connects to it.
+func (c *Cluster) startControl(ctx context.Context) error {
+	if c.level == LevelCluster {
+		return c.join()
+	}
+	if err := c.startPlane(ctx); err != nil || c.level != LevelNode {
+		return err
+	}
+	return c.startNode(ctx)
 }
 
 // prepare makes the cluster's folder and, for a node, its network, after it wrote
@@ -202,15 +240,19 @@ func (c *Cluster) LogDir() string { return c.path("log") }
 // HostAddress is the IP address of this machine at which Pods, and processes
 // that stand for them, reach what listens there (or on all interfaces).
 func (c *Cluster) HostAddress() string {
-	if c.level == LevelNode {
+	switch c.level {
+	case LevelNode:
 		return c.network.gateway().String()
+	case LevelCluster:
+		return c.foreign.host.Addr().String()
+	case LevelProcesses:
 	}
 	return "127.0.0.1"
 }
 
-// Stop stops every process and undoes every change to the machine. It may be
-// called more than once. The first error is returned, after everything was
-// tried.
+// Stop stops every process and undoes every change to the machine, but none to a
+// cluster that somebody else runs. It may be called more than once. The first
+// error is returned, after everything was tried.
 func (c *Cluster) Stop() error {
 	c.stopping.Do(func() {
 		begin := time.Now()

@@ -147,16 +147,21 @@ func (p *pki) userKubeconfig(path string, id identity) error {
 	return p.kubeconfig(path, clientcmdapi.AuthInfo{ClientCertificateData: crt, ClientKeyData: key})
 }
 
-// kubeconfig writes a kubeconfig file, which only this user may read. One that
-// is there is replaced at once: a program may just be reading it.
+// kubeconfig writes a kubeconfig file for a user.
 func (p *pki) kubeconfig(path string, who clientcmdapi.AuthInfo) error {
 	const name = "provider-aiven-node"
-	b, err := clientcmd.Write(clientcmdapi.Config{
+	return writeKubeconfig(path, clientcmdapi.Config{
 		Clusters:       map[string]*clientcmdapi.Cluster{name: {Server: p.server, CertificateAuthorityData: p.caPEM()}},
 		AuthInfos:      map[string]*clientcmdapi.AuthInfo{name: &who},
 		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: name}},
 		CurrentContext: name,
 	})
+}
+
+// writeKubeconfig writes a kubeconfig file, which only this user may read. One
+// that is there is replaced at once: a program may just be reading it.
+func writeKubeconfig(path string, cfg clientcmdapi.Config) error {
+	b, err := clientcmd.Write(cfg)
 	if err != nil {
 		return errors.Wrap(err, "cannot encode a kubeconfig file")
 	}

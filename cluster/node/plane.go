@@ -156,12 +156,20 @@ func (c *Cluster) managerArgs() []string {
 }
 
 // RestartAPIServer ends the API server, starts it again, and returns when it is
-// ready.
+// ready. At LevelCluster it fails.
 func (c *Cluster) RestartAPIServer(ctx context.Context) error {
-	if err := c.services.restart(apiServer); err != nil {
+	if err := c.restart(apiServer); err != nil {
 		return err
 	}
 	return c.waitForAPIServer(ctx)
+}
+
+// restart restarts what this process runs.
+func (c *Cluster) restart(name string) error {
+	if c.level == LevelCluster {
+		return errors.Errorf("cannot restart %s: somebody else runs it", name)
+	}
+	return c.services.restart(name)
 }
 
 func (c *Cluster) waitForAPIServer(ctx context.Context) error {

@@ -39,7 +39,7 @@ type Program struct {
 
 // RunPods runs the Pods whose programs it knows as processes of this machine,
 // from now until Stop, and returns at once. A Pod without any known image is left
-// alone, and waits for ever. At LevelNode it does nothing: the kubelet runs Pods.
+// alone, and waits for ever. Where a kubelet runs Pods it does nothing.
 //
 // What a Pod may expect is what a kubelet gives it, as far as processes can have
 // it: arguments and environment, volumes of Secrets that change with them,
@@ -56,7 +56,7 @@ type Program struct {
 // terminationGracePeriodSeconds. That is so after a deletion by force, too, where
 // a kubelet kills after two seconds or so. See Kill for what is not told.
 func (c *Cluster) RunPods(ctx context.Context, programs []Program) error {
-	if c.level == LevelNode {
+	if c.level.RealPods() {
 		return nil
 	}
 	return c.pods.start(ctx, c, programs)

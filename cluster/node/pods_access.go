@@ -23,11 +23,11 @@ import (
 // requestTimeout bounds a request to a Pod, and one for its logs.
 const requestTimeout = 10 * time.Second
 
-// PodLogs returns what a Pod's containers have printed. At LevelNode that is
-// since their last start, and only while there is the Pod; else it is everything,
-// also of a Pod that is gone.
+// PodLogs returns what a Pod's containers have printed since their last start,
+// and only while there is the Pod. At LevelProcesses it is everything, also of a
+// Pod that is gone.
 func (c *Cluster) PodLogs(namespace, name string) ([]byte, error) {
-	if c.level != LevelNode {
+	if !c.level.RealPods() {
 		b, err := os.ReadFile(filepath.Clean(c.podLog(namespace, name)))
 		return b, errors.Wrapf(err, "cannot read the log of Pod %s/%s", namespace, name)
 	}
@@ -51,20 +51,23 @@ func (c *Cluster) PodLogs(namespace, name string) ([]byte, error) {
 
 // Kill ends a Pod as a failure of its machine does: its processes are killed
 // without being asked, and are gone when it returns, and then the Pod is.
-// Whoever wants it makes another.
+// Whoever wants it makes another. At LevelCluster only the Pod is gone at once:
+// its processes are asked to end, and killed some two seconds later.
 func (c *Cluster) Kill(ctx context.Context, namespace, pod string) error {
 	pods := c.kube.CoreV1().Pods(namespace)
 	p, err := pods.Get(ctx, pod, metav1.GetOptions{})
 	if err != nil {
 		return errors.Wrapf(err, "cannot get Pod %s/%s", namespace, pod)
 	}
-	// A deletion by force is not enough: the kubelet asks first, and waits.
-	if c.level == LevelNode {
+	switch c.level {
+	case LevelNode:
+		// A deletion by force is not enough: the kubelet asks first, and waits.
 		if err := killPod(string(p.UID)); err != nil {
 			return err
 		}
-	} else {
+	case LevelProcesses:
 		c.pods.kill(p.UID)
+	case LevelCluster: // Its control groups are out of reach.
 	}
 	err = pods.Delete(ctx, pod, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0)), Preconditions: metav1.NewUIDPreconditions(string(p.UID))})
 	if kerrors.IsNotFound(err) || kerrors.IsConflict(err) {
@@ -76,6 +79,9 @@ func (c *Cluster) Kill(ctx context.Context, namespace, pod string) error {
 // PodGet returns what a Pod answers to a request with the method GET. An answer
 // that is not 2xx is an error.
 func (c *Cluster) PodGet(ctx context.Context, namespace, pod string, port int, path string) ([]byte, error) {
+	if c.level == LevelCluster {
+		return c.foreignGet(ctx, namespace, pod, strconv.Itoa(port), path)
+	}
 	p, err := c.kube.CoreV1().Pods(namespace).Get(ctx, pod, metav1.GetOptions{})
 	if err != nil {
 		return nil, errors.Wrapf(err, "cannot get Pod %s/%s", namespace, pod)

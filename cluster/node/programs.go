@@ -89,11 +89,12 @@ func (c *Cluster) configureNode(ctx context.Context) error {
 }
 
 // RestartKubelet ends the node's kubelet, starts it again, and returns when it
-// has told the API server that the node is ready. Containers run on meanwhile.
+// has told the API server that the node is ready. Containers run on meanwhile. At
+// another level than LevelNode it fails.
 func (c *Cluster) RestartKubelet(ctx context.Context) error {
 	// The API server keeps times in whole seconds.
 	before := metav1.Now().Rfc3339Copy()
-	if err := c.services.restart(kubelet); err != nil {
+	if err := c.restart(kubelet); err != nil {
 		return err
 	}
 	return c.waitForNode(ctx, before)

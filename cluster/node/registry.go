@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -25,13 +26,14 @@ type registry struct {
 }
 
 // startRegistry serves a registry, whose blobs are files, at a free port of the
-// cluster's address. That is a private one, so clients use plain HTTP.
+// cluster's address, or at the one that a foreign cluster knows. The address is a
+// private one, so clients use plain HTTP.
 func (c *Cluster) startRegistry(ctx context.Context) error {
 	blobs := c.path("registry")
 	if err := os.MkdirAll(blobs, 0o700); err != nil {
 		return errors.Wrap(err, "cannot make the folder of the registry")
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.HostAddress(), "0"))
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(c.HostAddress(), strconv.Itoa(int(c.foreign.host.Port()))))
 	if err != nil {
 		return errors.Wrap(err, "cannot listen for the registry")
 	}

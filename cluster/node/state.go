@@ -33,7 +33,7 @@ type record struct { //nolint:recvcheck // It is remembered once, and then a val
 // A state is the file with the record of the machine's cluster, and the lock
 // that whoever runs the cluster holds on it. The system frees the lock when that
 // process ends in whatever way, so a record that is not locked is of a killed
-// run.
+// run. A nil state is of a cluster that changes nothing of the machine.
 type state struct{ file *os.File }
 
 // statePath is where the record is: for root, of whose clusters a machine has
@@ -111,6 +111,9 @@ func (s *state) read() (record, error) {
 
 // write replaces the record.
 func (s *state) write(r record) error {
+	if s == nil {
+		return nil
+	}
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return errors.Wrap(err, "cannot write the cluster's state")
@@ -137,6 +140,9 @@ func (s *state) reap(p *progress) error {
 
 // release removes the record and frees the lock.
 func (s *state) release() error {
+	if s == nil {
+		return nil
+	}
 	path := s.file.Name()
 	err := os.Remove(path)
 	_ = os.Remove(filepath.Dir(path)) // Unless it holds something else.
@@ -145,7 +151,11 @@ func (s *state) release() error {
 }
 
 // close frees the lock.
-func (s *state) close() { _ = s.file.Close() }
+func (s *state) close() {
+	if s != nil {
+		_ = s.file.Close()
+	}
+}
 
 // recorded reports whether there is a record: of a killed run, or of one that
 // runs.

@@ -17,10 +17,12 @@ import (
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/provider-aiven/provider-aiven/cluster/node"
 )
 
 var (
-	level = flag.String("level", "", "node or processes; empty is the highest that the machine offers")
+	level = flag.String("level", "", "node or processes; empty is the cluster of KUBECONFIG and E2E_HOST, or the highest that the machine offers")
 	dump  = flag.String("dump", "", "folder for logs and objects when a test fails; empty is _output/e2e/failed")
 )
 
@@ -39,7 +41,6 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var err error
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// Nothing may stay behind when somebody loses his patience.
@@ -48,10 +49,18 @@ func run(m *testing.M) int {
 		cancel()
 		if s := suiteNow.Load(); s != nil {
 			_ = s.stop()
-			os.Exit(1) //nolint:revive // There is no other way to end tests that run.
+			os.Exit(1) // There is no other way to end tests that run.
 		}
 	}()
-	if s, err = start(ctx, *level); err != nil {
+	o, note, err := clusterOptions(node.Level(*level), os.Getenv("KUBECONFIG"), os.Getenv("E2E_HOST"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cannot start:", err)
+		return 2
+	}
+	if note != "" {
+		fmt.Fprintln(os.Stderr, note)
+	}
+	if s, err = start(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot start:", err)
 		return 1
 	}

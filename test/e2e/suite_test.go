@@ -67,8 +67,8 @@ type suite struct {
 	refused atomic.Int64
 }
 
-// start builds everything and starts a cluster without Crossplane.
-func start(ctx context.Context, level string) (*suite, error) {
+// start builds everything and starts a cluster without Crossplane, or uses one.
+func start(ctx context.Context, o node.Options) (*suite, error) {
 	s := &suite{sim: aivensim.New(aivensim.WithSeed(aivensim.Seed{Tokens: []aivensim.Token{{Token: token, Permissions: "admin"}}}))}
 	var err error
 	if s.out, err = filepath.Abs(filepath.Join(root, "_output", "e2e")); err != nil {
@@ -85,7 +85,7 @@ func start(ctx context.Context, level string) (*suite, error) {
 	if err := s.build(ctx); err != nil {
 		return nil, err
 	}
-	if s.Cluster, err = node.Start(ctx, node.Options{Level: node.Level(level), Progress: os.Stderr}); err != nil {
+	if s.Cluster, err = node.Start(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := s.prepare(ctx); err != nil {
@@ -142,7 +142,7 @@ func (s *suite) serveAiven() error {
 		}
 		w.WriteHeader(rec.Code)
 	})
-	s.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: counting}} //nolint:gosec // For tests.
+	s.server = &httptest.Server{Listener: l, Config: &http.Server{Handler: counting}}
 	s.server.Start()
 	s.url = s.server.URL
 	s.sim.AddProject(project)
@@ -222,7 +222,7 @@ func command(ctx context.Context, name string, args ...string) error {
 func (s *suite) stop() error {
 	var err error
 	if s.Cluster != nil {
-		err = s.Cluster.Stop()
+		err = s.Stop()
 	}
 	if s.server != nil {
 		s.server.CloseClientConnections()

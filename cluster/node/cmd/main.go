@@ -34,7 +34,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.level, "level", "", "node or processes; empty is the highest that the machine offers")
+	flag.StringVar(&o.level, "level", "", "node or processes, for prepare also cluster; empty is the highest that the machine offers")
 	flag.StringVar(&o.dir, "dir", "", "folder in which the cluster's own folder is made")
 	flag.BoolVar(&o.crossplane, "crossplane", true, "install Crossplane")
 	flag.StringVar(&o.activate, "activate", "*", "activations of Crossplane's default policy, separated by commas; empty is no policy")
