@@ -26,7 +26,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
-	"github.com/provider-aiven/provider-aiven/cluster/node"
 	"github.com/provider-aiven/provider-aiven/test/harness"
 )
 
@@ -56,7 +55,7 @@ func (s *suite) buildFunction(ctx context.Context) error {
 // TestComposition: a platform team's own kind composes an application and what uses its
 // Secret, and tools that show what belongs together see all of it.
 func TestComposition(t *testing.T) {
-	if s.Level() != node.LevelNode {
+	if !s.Level().RealPods() {
 		t.Skip("Crossplane calls functions by the names of their Services, which needs a node")
 	}
 	s.installed(t, older)

@@ -8,12 +8,14 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/username"
 )
 
@@ -46,6 +48,25 @@ func (r *Reconciler) inherit(ctx context.Context, l *life, d desiredUser, s *aiv
 	meta.SetExternalName(d.object, name)
 	meta.AddAnnotations(d.object, map[string]string{v1.AnnotationInherited: proof})
 	return true
+}
+
+// prove has a managed resource prove that it has its user when it goes from a tenant's
+// token to that of a ClusterProviderConfig, for which what was seen with the former is no
+// proof. That its connection Secret holds the user's password is.
+func (r *Reconciler) prove(ctx context.Context, mg composed, d desiredUser) error {
+	if providerconfig.AccessOf(mg).IsCentral() || !providerconfig.AccessOf(d.object).IsCentral() || !providerconfig.HasUser(mg) {
+		return nil
+	}
+	details, err := r.details(ctx, mg)
+	if kerrors.IsNotFound(err) {
+		return nil // It will have another user.
+	}
+	if err != nil {
+		return err
+	}
+	proof := username.Proof(mg.GetNamespace(), mg.GetName(), meta.GetExternalName(mg), string(details[connection.KeyPassword]))
+	meta.AddAnnotations(mg, map[string]string{v1.AnnotationInherited: proof})
+	return nil
 }
 
 // former returns a Secret that was there before anything was published, as it was

@@ -18,6 +18,7 @@ type composed interface {
 	GetAuthSecretRef() *xpv2.LocalSecretKeySelector
 	SetAuthSecretRef(r *xpv2.LocalSecretKeySelector)
 	GetServiceUserParameters() v1alpha1.ServiceUserParameters
+	GetServiceUserObservation() v1alpha1.ServiceUserObservation
 }
 
 // A kind of managed resource.

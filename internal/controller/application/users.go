@@ -130,6 +130,9 @@ func (r *Reconciler) applyUser(ctx context.Context, l *life, d desiredUser) (com
 	if err := r.keepHolder(ctx, l.app, d, want); err != nil {
 		return nil, err
 	}
+	if err := r.prove(ctx, want, d); err != nil {
+		return nil, err
+	}
 	overlay(want, d)
 	want.SetWriteConnectionSecretToReference(d.object.GetWriteConnectionSecretToReference())
 	want.SetOwnerReferences(append([]metav1.OwnerReference{owner}, slices.DeleteFunc(want.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return !v1.IsSecretOwner(o) })...))
