@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	apiextensionsv1 "github.com/crossplane/crossplane/apis/v2/apiextensions/v1"
 	apiextensionsv1alpha1 "github.com/crossplane/crossplane/apis/v2/apiextensions/v1alpha1"
@@ -47,6 +48,9 @@ const (
 	token = "token-of-the-platform-team"
 
 	project = "shop-project"
+
+	// kubectlTimeout is how long a command may take that waits for something.
+	kubectlTimeout = 3 * time.Minute
 )
 
 // A suite is a cluster, a simulated Aiven that its pods reach, and what was built
@@ -202,6 +206,8 @@ func (s *suite) programs() []node.Program {
 
 // try runs kubectl.
 func (s *suite) try(ctx context.Context, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, kubectlTimeout)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, s.kubectl, args...)
 	cmd.Env = append(cmd.Environ(), "KUBECONFIG="+s.Kubeconfig(), "KUBECACHEDIR="+filepath.Join(s.out, "kubectl"))
 	var stdout, stderr bytes.Buffer
