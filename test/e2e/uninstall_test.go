@@ -24,14 +24,30 @@ import (
 	"github.com/provider-aiven/provider-aiven/test/harness"
 )
 
-// removed removes the provider as docs/operations.md says, and leaves what it made.
+// stopped has no replica of the provider run.
+const stopped = `- target: {kind: DeploymentRuntimeConfig, name: provider-aiven}
+  patch: |
+    - {op: replace, path: /spec/deploymentTemplate/spec/replicas, value: 0}
+`
+
+// removed removes the provider and Crossplane as docs/operations.md says, and leaves
+// what they made.
 func (s *suite) removed(t *testing.T) {
 	t.Helper()
-	s.run(t, "delete", "provider.pkg.crossplane.io", name, "--cascade=orphan")
-	s.run(t, "delete", "providerrevision.pkg.crossplane.io", "-l", "pkg.crossplane.io/package="+name, "--cascade=orphan")
+	s.apply(t, withCrossplane+stopped, older)
+	s.away(t, node.Namespace)
+	if err := s.UninstallCrossplane(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.core = false
 	s.run(t, "-n", node.Namespace, "delete", "deployment", "-l", "app.kubernetes.io/name="+name)
+}
+
+// away waits until no replica of the provider runs.
+func (s *suite) away(t *testing.T, namespace string) {
+	t.Helper()
 	harness.Eventually(t, "the provider is gone", func(ctx context.Context) error {
-		pods, err := s.replicas(ctx, node.Namespace)
+		pods, err := s.replicas(ctx, namespace)
 		if err == nil && len(pods) > 0 {
 			err = errors.Errorf("%d pods are left", len(pods))
 		}
@@ -96,7 +112,6 @@ func TestReinstall(t *testing.T) {
 	s.noRefusals(t)
 	k := s.keep(t, "reinstall")
 	s.removed(t)
-	s.withoutCrossplane(t)
 	k.kept()
 
 	s.crossplane(t, everything)
@@ -112,7 +127,6 @@ func TestStandalone(t *testing.T) {
 	s.installed(t, older)
 	k := s.keep(t, "standalone")
 	s.removed(t)
-	s.withoutCrossplane(t)
 
 	s.apply(t, alone, newer)
 	s.runs(t, standaloneSystem, newer)
@@ -136,13 +150,7 @@ func TestStandalone(t *testing.T) {
 func (s *suite) restore(t *testing.T, k keepsake) {
 	t.Helper()
 	s.run(t, "-n", standaloneSystem, "scale", "deployment/"+name, "--replicas=0")
-	harness.Eventually(t, "the provider is gone", func(ctx context.Context) error {
-		pods, err := s.replicas(ctx, standaloneSystem)
-		if err == nil && len(pods) > 0 {
-			err = errors.Errorf("%d pods are left", len(pods))
-		}
-		return err
-	})
+	s.away(t, standaloneSystem)
 	var backup []*unstructured.Unstructured
 	for _, kind := range []string{"AivenApplication", "KafkaServiceUser", "OpenSearchServiceUser", "ValkeyServiceUser", "Secret"} {
 		l := &unstructured.UnstructuredList{}
@@ -219,12 +227,4 @@ func (s *suite) removeEverything(t *testing.T) {
 			}
 		}
 	}
-}
-
-func (s *suite) withoutCrossplane(t *testing.T) {
-	t.Helper()
-	if err := s.UninstallCrossplane(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	s.core = false
 }
