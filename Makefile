@@ -108,7 +108,7 @@ e2e-local: ## Start everything as make run does, and check what the examples lea
 .PHONY: e2e
 e2e: ## Install the package with Crossplane on as real a cluster as the machine allows, and use it (E2E_FLAGS=-level=processes).
 	go run ./cluster/node/cmd $(if $(E2E_HOST),-level=cluster) prepare
-	GOTOOLCHAIN=$$(go env GOVERSION) go test -tags e2e -count=1 -timeout 40m -v $(TEST_FLAGS) ./test/e2e -args $(E2E_FLAGS)
+	$(SAME_GO) go test -tags e2e -count=1 -timeout 40m -v $(TEST_FLAGS) ./test/e2e -args $(E2E_FLAGS)
 
 .PHONY: e2e-kind
 e2e-kind: ## The same on a cluster that kind makes, which needs Docker and an image from its registry.

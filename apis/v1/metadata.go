@@ -83,7 +83,8 @@ const (
 	// person, who thereby imports that user.
 	AnnotationGeneratedUsername = "aiven.nais.io/generated-username"
 	// AnnotationInherited is on managed resources of users that aivenator made for
-	// the application, and proves that who wrote it had the user's password.
+	// the application, or that were seen with another token only, and proves that who wrote it had the
+	// user's password.
 	AnnotationInherited = "aiven.nais.io/inherited-user"
 	// AnnotationUsernameTaken is on managed resources whose generated or inherited
 	// username belongs to somebody else at Aiven, and holds it.

@@ -153,8 +153,16 @@ func look() machine {
 		}
 	}
 	m.cgroups = cgroupsWritable()
-	m.kubelet = len(podCgroups()) > 0 && !recorded()
+	m.kubelet = len(foreignCgroups()) > 0 || len(podCgroups()) > 0 && !recorded()
 	return m
+}
+
+// foreignCgroups are the control groups of Pods of a kubelet that leaves them to
+// systemd, which ours does not.
+func foreignCgroups() []string {
+	unified, _ := filepath.Glob("/sys/fs/cgroup/kubepods.slice")
+	separate, _ := filepath.Glob("/sys/fs/cgroup/*/kubepods.slice")
+	return append(unified, separate...)
 }
 
 // hasAll reports whether a folder has files of all names.

@@ -42,7 +42,7 @@ func TestHasUser(t *testing.T) {
 		"LocalThenOwn":    {reason: "However it was seen.", config: tenants, own: own, external: name, observed: seen(viaLocal), want: true},
 		"LocalThenOther":  {reason: "The token of a tenant's configuration is the tenant's too.", config: central, external: name, observed: seen(viaLocal)},
 		"OtherThenLocal":  {reason: "So may who has a configuration of his own.", config: tenants, external: name, observed: seen(viaCentral), want: true},
-		"OtherConfig":     {reason: "The platform team made both configurations, and a service is of one project only.", config: clusterRef("other"), external: name, observed: seen(viaCentral), want: true},
+		"OtherConfig":     {reason: "Another configuration may grant other names, and have another token.", config: clusterRef("other"), external: name, observed: seen(viaCentral)},
 		"OtherNamespaces": {reason: "However, and with whosever, it was seen.", config: tenants, external: name, observed: seen("ProviderConfig team-b/default"), want: true},
 		"OtherSecret":     {reason: "Another token of one's own is one's own.", config: central, own: localKey("other", "token"), external: name, observed: seen(viaOwn), want: true},
 		"NoVia":           {reason: "What was seen before it was recorded with what counts.", config: central, external: name, observed: seen(""), want: true},

@@ -166,7 +166,9 @@ func (s *suite) restore(t *testing.T, k keepsake) {
 			t.Fatal(err)
 		}
 		for i := range l.Items {
-			backup = append(backup, backedUp(&l.Items[i]))
+			if l.Items[i].GetDeletionTimestamp() == nil {
+				backup = append(backup, backedUp(&l.Items[i]))
+			}
 			s.lose(t, &l.Items[i])
 		}
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
 	corev1 "k8s.io/api/core/v1"
-	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -50,22 +50,23 @@ func (r *Reconciler) inherit(ctx context.Context, l *life, d desiredUser, s *aiv
 	return true
 }
 
-// prove has a managed resource prove that it has its user when it goes from a tenant's
+// prove has a managed resource prove that it has its user when it goes from another
 // token to that of a ClusterProviderConfig, for which what was seen with the former is no
-// proof. That its connection Secret holds the user's password is.
+// proof. That its connection Secret holds the user's password is. Who lost that will have
+// another user.
 func (r *Reconciler) prove(ctx context.Context, mg composed, d desiredUser) error {
-	if providerconfig.AccessOf(mg).IsCentral() || !providerconfig.AccessOf(d.object).IsCentral() || !providerconfig.HasUser(mg) {
+	from, to := providerconfig.AccessOf(mg), providerconfig.AccessOf(d.object)
+	if !to.IsCentral() || from == to || !providerconfig.HasUser(mg) {
 		return nil
 	}
 	details, err := r.details(ctx, mg)
-	if kerrors.IsNotFound(err) {
-		return nil // It will have another user.
-	}
-	if err != nil {
+	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
 	proof := username.Proof(mg.GetNamespace(), mg.GetName(), meta.GetExternalName(mg), string(details[connection.KeyPassword]))
-	meta.AddAnnotations(mg, map[string]string{v1.AnnotationInherited: proof})
+	if proof != "" {
+		meta.AddAnnotations(mg, map[string]string{v1.AnnotationInherited: proof})
+	}
 	return nil
 }
 

@@ -17,6 +17,9 @@ import (
 func TestProve(t *testing.T) {
 	const name = "kafka-1"
 	own := func(mg composed) { mg.SetAuthSecretRef(&xpv2.LocalSecretKeySelector{Key: "token"}) }
+	other := func(mg composed) {
+		mg.SetProviderConfigReference(&xpv2.ProviderConfigReference{Kind: v1alpha1.ClusterProviderConfigKind, Name: "other"})
+	}
 	seen := func(mg composed) {
 		if k, ok := mg.(*v1alpha1.KafkaServiceUser); ok {
 			k.Status.AtProvider.Username = meta.GetExternalName(mg)
@@ -31,6 +34,7 @@ func TestProve(t *testing.T) {
 	}{
 		"ToCentral":  {reason: "What was seen with a tenant's token is no proof for the platform team's; the password is.", have: []func(composed){own, seen}, proven: true},
 		"ToOwn":      {reason: "A tenant needs none for his own.", have: []func(composed){seen}, want: []func(composed){own}},
+		"Other":      {reason: "Nor is what was seen with that of another configuration.", have: []func(composed){other, seen}, proven: true},
 		"Central":    {reason: "Nor does who stays.", have: []func(composed){seen}},
 		"NeverSeen":  {reason: "Who has no user has nothing to prove.", have: []func(composed){own}},
 		"SecretLost": {reason: "Who lost the password cannot.", have: []func(composed){own, seen}, lost: true},

@@ -80,6 +80,9 @@ func (r *Reconciler) grantPrevious(ctx context.Context, l *life, wanted []desire
 		if !ok {
 			return errors.Errorf("cannot copy %T", mg)
 		}
+		if err := r.prove(ctx, want, d); err != nil {
+			return err
+		}
 		overlay(want, d)
 		if equality.Semantic.DeepEqual(mg, want) {
 			continue

@@ -6,21 +6,19 @@ import (
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
-	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 )
 
 // urgency says whose calls come first when Aiven allows fewer than are wanted:
-// those for what a person asked for and cannot use yet, the newest before the
-// others. Rotations and deletions have time.
+// those for what a person just asked for, the newest before the others. Rotations
+// and deletions have time.
 func urgency(mg ServiceUser) aiven.Urgency {
 	u := aiven.Urgency{Class: aiven.ClassEdit, Since: mg.GetCreationTimestamp().Time}
 	switch {
 	case meta.WasDeleted(mg):
 		u = aiven.Urgency{Class: aiven.ClassRoutine, Since: mg.GetDeletionTimestamp().Time}
-	case rotates(mg), mg.GetCondition(xpv2.TypeReady).Status == corev1.ConditionTrue:
+	case rotates(mg), mg.GetServiceUserObservation().Username != "":
 		u.Class = aiven.ClassRoutine
 	}
 	if u.Since.IsZero() {
