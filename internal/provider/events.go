@@ -98,7 +98,8 @@ func (r recorder) AnnotatedEventf(o runtime.Object, annotations map[string]strin
 }
 
 // A recordingManager is a manager whose controllers record events by our
-// broadcasters.
+// broadcasters. Those of the newer events API, which the runtime does not use yet, would
+// still go by the manager's own.
 type recordingManager struct {
 	ctrl.Manager
 

@@ -25,6 +25,9 @@ const withoutActivation = `- target: {kind: ManagedResourceActivationPolicy}
 // package is installed and nothing of it runs until the manifests' own policy says
 // so, and then all of it does. TestReinstall installs Crossplane with its defaults.
 func TestActivation(t *testing.T) {
+	if s.core {
+		t.Fatal("Crossplane is there already: this test is the first")
+	}
 	s.crossplane(t, nil)
 	s.apply(t, withCrossplane+withoutActivation, older)
 	s.healthy(t, older)

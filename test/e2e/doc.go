@@ -5,5 +5,6 @@
 //
 // The tests share a cluster and run in the order of the names of their files. Each
 // has the provider installed as it needs it (suite.installed), and namespaces of
-// its own.
+// its own. The first, TestActivation, needs a cluster without Crossplane, and the last,
+// TestStandalone, leaves nothing.
 package e2e

@@ -96,6 +96,11 @@ func (s *suite) crossplane(t *testing.T, activations []string) {
 // with a token.
 func (s *suite) installed(t *testing.T, version string) {
 	t.Helper()
+	t.Cleanup(func() {
+		if !t.Failed() {
+			s.leaksNothing(t)
+		}
+	})
 	s.crossplane(t, everything)
 	s.apply(t, withCrossplane, version)
 	s.healthy(t, version)

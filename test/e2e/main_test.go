@@ -70,7 +70,7 @@ func run(m *testing.M) int {
 	if dir == "" {
 		dir = filepath.Join(s.out, "failed")
 	}
-	if leaks := s.leaks(dir); len(leaks) > 0 {
+	if leaks, _ := s.leaks(dir); len(leaks) > 0 {
 		fmt.Fprintln(os.Stderr, "FAIL: credentials were found where none may be:", leaks)
 		code = 1
 	}

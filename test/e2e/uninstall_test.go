@@ -142,6 +142,7 @@ func TestStandalone(t *testing.T) {
 		s.noRefusals(t)
 		s.restore(t, k.in(t))
 	})
+	s.leaksNothing(t)
 	// Without a provider nothing would end.
 	_ = ok && t.Run("RemoveEverything", func(t *testing.T) { s.removeEverything(t) })
 }

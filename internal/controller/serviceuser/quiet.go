@@ -14,6 +14,7 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -124,6 +125,11 @@ func (c quietClient) Get(ctx context.Context, key client.ObjectKey, o client.Obj
 		return err //nolint:wrapcheck // A decorator.
 	}
 	if len(want) == 0 {
+		return nil
+	}
+	if metav1.GetControllerOf(s) == nil {
+		// One that a backup brought back: it holds the same, but nobody owns it.
+		s.Data = nil
 		return nil
 	}
 	for k, v := range want {
