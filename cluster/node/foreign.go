@@ -26,7 +26,7 @@ const (
 
 // A foreign cluster is one that somebody else runs.
 type foreign struct {
-	// config is its kubeconfig, which refers to no other file but programs.
+	// config is its kubeconfig. Certificates and keys are in it, not beside it.
 	config clientcmdapi.Config
 	// host is this machine as Pods reach it, with the port of the registry.
 	host netip.AddrPort
