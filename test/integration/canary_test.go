@@ -88,10 +88,20 @@ func TestCanary(t *testing.T) {
 
 			// What is changed behind the provider's back is mended through answers that quote.
 			goesWrong()
-			h.Sim.SetAccessControl(te.project, te.valkey("cache"), te.users(te.valkey("cache"))[0], aivensim.AccessControl{})
+			changed := te.users(te.valkey("cache"))[0]
+			h.Sim.SetAccessControl(te.project, te.valkey("cache"), changed, aivensim.AccessControl{})
 			h.Sim.SetOpenSearchACL(te.project, te.openSearch(), aivensim.OpenSearchACLConfig{Enabled: true})
 			te.change("orders", func(a *v1.AivenApplication) { a.Spec.Kafka.SchemaRegistry = nil })
 			te.ready("orders")
+			harness.Eventually(t, "it is mended", func(context.Context) error {
+				if u, _ := h.Sim.User(te.project, te.valkey("cache"), changed); len(u.AccessControl.Categories) == 0 {
+					return errors.Errorf("access of %s is %+v", changed, u.AccessControl)
+				}
+				if len(h.Sim.OpenSearchACL(te.project, te.openSearch()).ACLs) == 0 {
+					return errors.New("there are no rules in OpenSearch")
+				}
+				return nil
+			})
 
 			// A token that is worth nothing any more is a credential all the same.
 			bad := te.issue("bad")
