@@ -205,7 +205,7 @@ type OpenSearchSpec struct {
 	Instance string `json:"instance"`
 
 	// Access to all indexes of the instance: read, write, readwrite or admin.
-	// It may be changed at any time; the credentials stay the same.
+	// Default: read. It may be changed at any time; the credentials stay the same.
 	// +optional
 	// +kubebuilder:default=read
 	Access Access `json:"access,omitempty"`
@@ -229,8 +229,8 @@ type ValkeySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9-]+$')",message="an instance's name has lower case letters, digits and '-'"
 	Instance string `json:"instance"`
 
-	// Access to all keys of the instance: read, write, readwrite or admin. It
-	// may be changed at any time; the credentials stay the same.
+	// Access to all keys of the instance: read, write, readwrite or admin.
+	// Default: read. It may be changed at any time; the credentials stay the same.
 	// +optional
 	// +kubebuilder:default=read
 	Access Access `json:"access,omitempty"`

@@ -149,7 +149,7 @@ func Rotated(r xpv2.ConditionReason) xpv2.Condition {
 	return condition(TypeRotated, corev1.ConditionTrue, r, "")
 }
 
-// NotRotated returns a condition that says why new credentials are due and not
+// NotRotated returns a condition that says why credentials are due and not
 // published yet.
 func NotRotated(r xpv2.ConditionReason, message string) xpv2.Condition {
 	return condition(TypeRotated, corev1.ConditionFalse, r, message)

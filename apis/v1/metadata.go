@@ -47,7 +47,7 @@ const (
 	// its name.
 	AnnotationInstance = "aiven.nais.io/instance"
 	// AnnotationRevision is on composed managed resources: the revision they
-	// were made for; and on published Secrets: the one they hold.
+	// were made for.
 	AnnotationRevision = "aiven.nais.io/revision"
 	// AnnotationSecret is on composed managed resources: the Secret that their
 	// credentials are published in. Others that hold them too are among their owners.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/provider-aiven/provider-aiven/internal/connection"
 	"github.com/provider-aiven/provider-aiven/internal/provider"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/version"
@@ -62,6 +63,8 @@ func (s *settings) workFlags(app *kingpin.Application) {
 		Default(strconv.Itoa(provider.DefaultWorkers)).IntVar(&s.Workers)
 	app.Flag("janitor-grace", "How long a published Secret stays that no application names, after the last workload that used it. 0 means the default.").Default(provider.DefaultJanitorGrace.String()).DurationVar(&s.JanitorGrace)
 	app.Flag("janitor-dry-run", "Say in events and metrics which Secrets would be removed because nothing uses them, and remove none.").BoolVar(&s.JanitorDryRun)
+	app.Flag("key-store-password", "Password of the key stores of Kafka users, which is published beside them. Another one is written into all Secrets at once: see docs/secret-keys.md.").
+		Default(connection.DefaultKeyStorePassword).StringVar(&s.KeyStorePassword)
 	app.Flag("base-url", "Base URL of the Aiven API, where a configuration names none.").Default(providerconfig.DefaultBaseURL).StringVar(&s.BaseURLs.Default)
 	app.Flag("allowed-base-urls", "Base URLs of the Aiven API, separated by commas, that a namespaced ProviderConfig may use beside --base-url.").StringVar(&s.allowed)
 }

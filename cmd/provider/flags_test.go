@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/provider-aiven/provider-aiven/internal/connection"
 	"github.com/provider-aiven/provider-aiven/internal/provider"
 )
 
@@ -57,6 +58,7 @@ func TestFlags(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		args   []string
+		env    map[string]string
 		want   func(s *settings) string
 	}{
 		"Defaults": {
@@ -76,6 +78,17 @@ func TestFlags(t *testing.T) {
 				return cmp.Diff([]string{"a", "b", "https://x"}, append(s.options().WatchNamespaces, s.options().BaseURLs.Allowed...))
 			},
 		},
+		"Password": {
+			reason: "Key stores have the password that they always had, unless another is given.",
+			want: func(s *settings) string {
+				return cmp.Diff(connection.DefaultKeyStorePassword, s.options().KeyStorePassword)
+			},
+		},
+		"AnotherPassword": {
+			reason: "It can be given in the environment, where the list of processes does not show it.",
+			env:    map[string]string{"PROVIDER_KEY_STORE_PASSWORD": "another"},
+			want:   func(s *settings) string { return cmp.Diff("another", s.options().KeyStorePassword) },
+		},
 		"Debug": {
 			reason: "The short way to say it is the same.", args: []string{"-d"},
 			want: func(s *settings) string { return cmp.Diff(true, s.verbose()) },
@@ -93,6 +106,9 @@ func TestFlags(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			for k, v := range tc.env {
+				t.Setenv(k, v)
+			}
 			app, s := flags()
 			if _, err := app.Parse(tc.args); err != nil {
 				t.Fatal(err)

@@ -35,7 +35,7 @@ type RuleState struct {
 }
 
 // An aclWriter is the only one of this client to write an OpenSearch service's access control document. That is one
-// document for all users without a version: whoever writes it writes all of it.
+// document for all users without a version: whoever writes it writes all of it. See Documents for other clients.
 type aclWriter struct {
 	c    *Client
 	ref  ServiceRef

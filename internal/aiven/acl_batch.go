@@ -115,7 +115,9 @@ func (w *aclWriter) run() {
 			return
 		}
 		if action == aclBatch {
+			release := w.c.opts.Documents.take(w.c.ctx, documentID{w.c.opts.BaseURL, w.ref})
 			w.batch()
+			release()
 		} else {
 			w.verify()
 		}

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -88,7 +87,7 @@ func TestNetworkErrors(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			c, err := New(Options{Token: "t", BaseURL: tc.url, CallTimeout: 5 * time.Second})
+			c, err := New(Options{Token: "t", BaseURL: tc.url, CallTimeout: patience})
 			if err != nil {
 				t.Fatalf("New(...): %v", err)
 			}

@@ -18,6 +18,9 @@ import (
 const (
 	testToken   = "token-of-the-tests-4711"
 	testProject = "test-project"
+
+	// patience is how long what happens in real time may take.
+	patience = 2 * time.Minute
 )
 
 var (
@@ -48,7 +51,7 @@ func connect(t *testing.T, h http.Handler, change ...func(*Options)) *Client {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	o := Options{Token: testToken, BaseURL: server.URL, Limits: Limits{RequestsPerSecond: -1}, CallTimeout: 10 * time.Second}
+	o := Options{Token: testToken, BaseURL: server.URL, Limits: Limits{RequestsPerSecond: -1}, CallTimeout: patience}
 	for _, f := range change {
 		f(&o)
 	}
@@ -78,7 +81,10 @@ type handlerTransport struct{ h http.Handler }
 
 func (t handlerTransport) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	defer func() {
-		if recover() != nil {
+		if recover() == nil {
+			return
+		}
+		if err = req.Context().Err(); err == nil {
 			err = io.ErrUnexpectedEOF
 		}
 	}()
@@ -100,14 +106,14 @@ func pass(d time.Duration) { <-time.After(d) }
 // eventually polls for a condition.
 func eventually(t *testing.T, reason string, condition func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("%s: not within 20 seconds", reason)
+			t.Fatalf("%s: not within %s", reason, patience)
 		}
 	}
 }

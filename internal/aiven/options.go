@@ -70,6 +70,8 @@ type Options struct {
 	// ACLInterval is the least time between the starts of two batches of the OpenSearch access control of one service.
 	// While batch follows batch it grows, to 20 times as much. Default 1 second.
 	ACLInterval time.Duration
+	// Documents are shared by all clients that may write the same services with other tokens. nil means there are none.
+	Documents *Documents
 	// Transport makes the requests. Default is an own http.Transport that keeps MaxInFlight connections alive.
 	Transport http.RoundTripper
 	// Recorder is told of every request. nil means nobody is.

@@ -293,32 +293,44 @@ func TestLostAnswer(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := newSim()
-			c := connect(t, s, func(o *Options) { o.CallTimeout = 300 * time.Millisecond })
-			ctx := context.Background()
-			if _, err := c.Service(ctx, valkeyRef); err != nil {
-				t.Fatalf("Service(...): %v", err)
+			if !tc.fault.Hang {
+				lostAnswer(t, tc.reason, s, tc.fault, connect(t, s))
+				return
 			}
-			tc.fault.Operation, tc.fault.Count = "CreateUser", 1
-			s.Inject(tc.fault)
-			_, err := c.CreateUser(ctx, user(valkeyRef, "u"), AccessControl{})
-			if !errors.Is(err, ErrUnavailable) {
-				t.Fatalf("%s: got %v, want ErrUnavailable", tc.reason, err)
-			}
-			noSecrets(t, s, err.Error())
-			if n := calls(s, "CreateUser"); n != 1 {
-				t.Errorf("%s: %d calls to create, want 1", tc.reason, n)
-			}
-			svc, err := c.Service(ctx, valkeyRef)
-			if err != nil {
-				t.Fatalf("%s: Service(...): %v", tc.reason, err)
-			}
-			if got, ok := svc.User("u"); !ok || got.Password == "" {
-				t.Errorf("%s: the user is not found", tc.reason)
-			}
-			if _, err := c.CreateUser(ctx, user(valkeyRef, "u"), AccessControl{}); !errors.Is(err, ErrUserExists) {
-				t.Errorf("%s: a second create: got %v, want ErrUserExists", tc.reason, err)
-			}
+			synctest.Test(t, func(t *testing.T) { // The call's time runs out.
+				c := inBubble(t, s)
+				defer c.Close()
+				lostAnswer(t, tc.reason, s, tc.fault, c)
+			})
 		})
+	}
+}
+
+func lostAnswer(t *testing.T, reason string, s *aivensim.Server, fault aivensim.Fault, c *Client) {
+	t.Helper()
+	ctx := context.Background()
+	if _, err := c.Service(ctx, valkeyRef); err != nil {
+		t.Fatalf("Service(...): %v", err)
+	}
+	fault.Operation, fault.Count = "CreateUser", 1
+	s.Inject(fault)
+	_, err := c.CreateUser(ctx, user(valkeyRef, "u"), AccessControl{})
+	if !errors.Is(err, ErrUnavailable) {
+		t.Fatalf("%s: got %v, want ErrUnavailable", reason, err)
+	}
+	noSecrets(t, s, err.Error())
+	if n := calls(s, "CreateUser"); n != 1 {
+		t.Errorf("%s: %d calls to create, want 1", reason, n)
+	}
+	svc, err := c.Service(ctx, valkeyRef)
+	if err != nil {
+		t.Fatalf("%s: Service(...): %v", reason, err)
+	}
+	if got, ok := svc.User("u"); !ok || got.Password == "" {
+		t.Errorf("%s: the user is not found", reason)
+	}
+	if _, err := c.CreateUser(ctx, user(valkeyRef, "u"), AccessControl{}); !errors.Is(err, ErrUserExists) {
+		t.Errorf("%s: a second create: got %v, want ErrUserExists", reason, err)
 	}
 }
 

@@ -61,6 +61,9 @@ type Dependencies struct {
 	OrphanInterval time.Duration
 	// Janitor's policy.
 	Janitor janitor.Policy
+	// KeyStorePassword protects the key stores of Kafka users. Default:
+	// connection.DefaultKeyStorePassword.
+	KeyStorePassword string
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// NewQueue makes the work queues of the controllers that act when time comes.
@@ -144,7 +147,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		return err //nolint:wrapcheck // It says what cannot be set up.
 	}
 	return application.Setup(ctx, mgr, o, application.Dependencies{ //nolint:wrapcheck // It says what cannot be set up.
-		Configs: resolver, Grants: granted, Names: names, Tokens: tokens, Workloads: workloads, Metrics: d.Metrics, Now: now, NewQueue: d.NewQueue, WatchNamespaces: d.WatchNamespaces,
+		Configs: resolver, Grants: granted, Names: names, Tokens: tokens, Workloads: workloads, Metrics: d.Metrics, Now: now, NewQueue: d.NewQueue, WatchNamespaces: d.WatchNamespaces, KeyStorePassword: d.KeyStorePassword,
 	})
 }
 

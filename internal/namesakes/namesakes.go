@@ -100,11 +100,25 @@ type Finder struct {
 	// Lists are empty lists of all kinds of managed resources.
 	Lists []client.ObjectList
 
+	// Now is the clock. nil: time.Now.
+	Now func() time.Time
+
 	mu sync.Mutex
 	// claims are who was told that a pattern is its own and was not seen to have users
 	// yet. Of two that are made in the same moment, whoever asks first may not see the other, which may be
 	// the older one by the clock of the API server.
-	claims map[string]types.NamespacedName
+	claims map[string]claim
+}
+
+// appearTime is how long the cache may take to show who claims a pattern: what is
+// reconciled was read before its username was written.
+const appearTime = time.Minute
+
+// A claim is what somebody was told to be his. It stands as long as the cache shows
+// who he is, and until a time if it does not: yet, or any more.
+type claim struct {
+	by    types.NamespacedName
+	until time.Time
 }
 
 // Check returns nil when the pattern is the owner's, an error for which
@@ -117,24 +131,54 @@ func (f *Finder) Check(ctx context.Context, owner types.NamespacedName, pattern 
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	all, err := f.find(ctx, pattern)
+	shown, err := f.find(ctx, pattern)
 	if err != nil {
 		return err
 	}
-	for i := range all {
-		all[i].Claims = all[i].NamespacedName == f.claims[pattern]
+	now := time.Now()
+	if f.Now != nil {
+		now = f.Now()
 	}
-	if h := Holder(all); h != owner && h != (types.NamespacedName{}) {
+	if h := Holder(f.withClaim(shown, pattern, now)); h != owner && h != (types.NamespacedName{}) {
 		return errors.Wrapf(ErrConflict, "cannot use the usernames %s*", pattern)
 	}
-	if f.claims == nil {
-		f.claims = make(map[string]types.NamespacedName)
-	}
-	f.claims[pattern] = owner
-	if slices.ContainsFunc(all, func(n Namesake) bool { return n.NamespacedName == owner && n.HasUsers }) {
-		delete(f.claims, pattern) // They show it from now on.
-	}
+	f.claim(owner, pattern, shown, now)
 	return nil
+}
+
+// withClaim returns those that the cache shows and who claims the pattern, whether
+// the cache shows it yet or not.
+func (f *Finder) withClaim(shown []Namesake, pattern string, now time.Time) []Namesake {
+	c, ok := f.claims[pattern]
+	if !ok {
+		return shown
+	}
+	all := slices.Clone(shown)
+	if i := slices.IndexFunc(all, isOf(c.by)); i >= 0 {
+		all[i].Claims = true
+		return all
+	}
+	if now.Before(c.until) {
+		return append(all, Namesake{NamespacedName: c.by, Claims: true})
+	}
+	delete(f.claims, pattern)
+	return all
+}
+
+// claim takes note that the pattern is the owner's, until its users show it.
+func (f *Finder) claim(owner types.NamespacedName, pattern string, shown []Namesake, now time.Time) {
+	if i := slices.IndexFunc(shown, isOf(owner)); i >= 0 && shown[i].HasUsers {
+		delete(f.claims, pattern)
+		return
+	}
+	if f.claims == nil {
+		f.claims = make(map[string]claim)
+	}
+	f.claims[pattern] = claim{by: owner, until: now.Add(appearTime)}
+}
+
+func isOf(owner types.NamespacedName) func(Namesake) bool {
+	return func(n Namesake) bool { return n.NamespacedName == owner }
 }
 
 func (f *Finder) find(ctx context.Context, pattern string) ([]Namesake, error) {
@@ -178,6 +222,12 @@ type serviceUser interface {
 	GetServiceUserObservation() v1alpha1.ServiceUserObservation
 }
 
+// IsMadeUp tells whether the username of a managed resource is one that is made up
+// for its owner.
+func IsMadeUp(mg client.Object) bool {
+	return madeUpFor(OwnerOf(mg), username.PrefixOf(meta.GetExternalName(mg)))
+}
+
 // madeUpFor tells whether a pattern is that of the names that are made up for an
 // owner.
 func madeUpFor(owner types.NamespacedName, pattern string) bool {
@@ -189,10 +239,10 @@ func madeUpFor(owner types.NamespacedName, pattern string) bool {
 // named after another's users: anybody may write that, and would keep others from
 // names that are theirs.
 func join(known map[types.NamespacedName]Namesake, mg serviceUser) {
-	owner := OwnerOf(mg)
-	if !madeUpFor(owner, username.PrefixOf(meta.GetExternalName(mg))) {
+	if !IsMadeUp(mg) {
 		return
 	}
+	owner := OwnerOf(mg)
 	n, ok := known[owner]
 	if !ok {
 		n = Namesake{NamespacedName: owner, Since: mg.GetCreationTimestamp().Time}

@@ -207,6 +207,8 @@ func TestClaim(t *testing.T) {
 	pattern := username.Prefix(victim.Namespace, victim.Name)
 	first := app(forger, 2)
 	f, c := newFinder(t, first)
+	now := at(0)
+	f.Now = func() time.Time { return now }
 	check := func(reason string, owner types.NamespacedName, want error) {
 		t.Helper()
 		if err := f.Check(t.Context(), owner, pattern); !errors.Is(err, want) {
@@ -225,6 +227,8 @@ func TestClaim(t *testing.T) {
 	check("users of another may be on their way", victim, ErrConflict)
 
 	change(c.Delete(t.Context(), first))
+	check("the other is gone, and may have left something", victim, ErrConflict)
+	now = now.Add(appearTime)
 	check("the other is gone", victim, nil)
 	change(c.Create(t.Context(), app(forger, 0)))
 	check("it came back later", forger, ErrConflict)
@@ -239,6 +243,53 @@ func TestClaim(t *testing.T) {
 	check("users are left", forger, ErrConflict)
 	change(c.Delete(t.Context(), u))
 	check("nothing is left", forger, nil)
+}
+
+// TestClaimOfUnseen: a managed resource was read before its username was written, so
+// that the cache shows it to nobody for a moment. What it was told stands.
+func TestClaimOfUnseen(t *testing.T) {
+	pattern := username.Prefix(victim.Namespace, victim.Name)
+	cases := map[string]struct {
+		reason string
+		shown  []client.Object // After the claim.
+		gone   bool            // What was shown is gone when the other asks again.
+		after  time.Duration
+		want   error
+	}{
+		"Unseen":    {reason: "An older one that comes to light does not get what was given.", want: ErrConflict},
+		"Lapsed":    {reason: "Who never appears has nothing.", after: appearTime},
+		"Seen":      {reason: "Who appears keeps it for as long as he is there.", shown: []client.Object{user(forger.Namespace, forger.Name, "", pattern+"abc", false)}, after: appearTime, want: ErrConflict},
+		"SeenUsers": {reason: "The more so with users.", shown: []client.Object{user(forger.Namespace, forger.Name, "", pattern+"abc", true)}, after: appearTime, want: ErrConflict},
+		"Gone":      {reason: "Of who appeared and is not there any more something else may be on its way.", shown: []client.Object{user(forger.Namespace, forger.Name, "", pattern+"abc", false)}, gone: true, want: ErrConflict},
+		"LongGone":  {reason: "Who is not there any more has nothing after a while.", shown: []client.Object{user(forger.Namespace, forger.Name, "", pattern+"abc", false)}, gone: true, after: appearTime},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			now := at(0)
+			f, c := newFinder(t)
+			f.Now = func() time.Time { return now }
+			if err := f.Check(t.Context(), forger, pattern); err != nil {
+				t.Fatalf("%s\nit is not there, and was refused: %v", tc.reason, err)
+			}
+			for _, o := range append(tc.shown, app(victim, -1)) {
+				if err := c.Create(t.Context(), o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := f.Check(t.Context(), victim, pattern); !errors.Is(err, ErrConflict) {
+				t.Errorf("%s\nat once: want error %v, got %v", tc.reason, ErrConflict, err)
+			}
+			if tc.gone {
+				if err := c.Delete(t.Context(), tc.shown[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			now = now.Add(tc.after)
+			if err := f.Check(t.Context(), victim, pattern); !errors.Is(err, tc.want) {
+				t.Errorf("%s\nwant error %v, got %v", tc.reason, tc.want, err)
+			}
+		})
+	}
 }
 
 // TestAtOnce has many ask at the same time: one is told that the pattern is his.

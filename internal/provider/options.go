@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
+	"github.com/pkg/errors"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -80,6 +81,9 @@ type Options struct {
 	JanitorGrace time.Duration
 	// JanitorDryRun has the janitor say what it would remove, and remove nothing.
 	JanitorDryRun bool
+	// KeyStorePassword protects the key stores of Kafka users, beside which it lies.
+	// Default: connection.DefaultKeyStorePassword.
+	KeyStorePassword string
 	// Clock by which credentials are rotated, expire and are removed. Default: the
 	// machine's.
 	Clock clock.WithTicker
@@ -110,6 +114,16 @@ func (o Options) withDefaults() Options {
 	}
 	o.Logger = plainLogger{o.Logger}
 	return o
+}
+
+// checkPassword refuses a password of key stores with anything but visible ASCII
+// characters: a space or line end is a slip, and not all that reads the stores agrees on
+// how to encode the others. It does not quote the password.
+func checkPassword(password string) error {
+	if strings.ContainsFunc(password, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("cannot use the password of key stores: it has other characters than visible ASCII")
+	}
+	return nil
 }
 
 // podNamespace returns the namespace of the pod that this is, "" when it is none.

@@ -58,6 +58,9 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 	if err := checkNamespaces(o.WatchNamespaces); err != nil {
 		return err
 	}
+	if err := checkPassword(o.KeyStorePassword); err != nil {
+		return err
+	}
 	if o.LeaseDuration < minLeaseDuration {
 		return errors.Errorf("cannot elect a leader: a lease of %s is shorter than %s", o.LeaseDuration, minLeaseDuration)
 	}
@@ -86,7 +89,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 			return errors.Wrap(err, "cannot find out what the provider may do")
 		}
 		t.tell(f)
-		err = runWith(ctx, cfg, o, f, setting{surveyor: s, events: events})
+		err = runWith(ctx, cfg, o, f, setting{surveyor: s, teller: t, events: events})
 		if !errors.Is(err, errChanged) {
 			return err
 		}
@@ -97,6 +100,7 @@ func Run(ctx context.Context, cfg *rest.Config, o Options) error {
 // A setting is what stays when the provider begins anew.
 type setting struct {
 	*surveyor
+	*teller
 
 	events broadcasters
 }
@@ -128,7 +132,7 @@ func runWith(ctx context.Context, cfg *rest.Config, o Options, f findings, s set
 		return err
 	}
 	if err := mgr.Add(anyReplica(func(ctx context.Context) error {
-		if s.untilChanged(ctx, f); ctx.Err() == nil {
+		if s.untilChanged(ctx, f, func() { s.repeat(f) }); ctx.Err() == nil {
 			cancel(errChanged)
 		}
 		return nil
@@ -188,7 +192,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, o Options, f findings
 		ChosenNamespaces: o.WatchNamespaces, WatchNamespaces: f.namespaces(o.WatchNamespaces),
 		Janitor: janitor.Policy{Grace: o.JanitorGrace, DryRun: o.JanitorDryRun, Blind: f.lacks(forWorkloads)}, Now: now, NewQueue: newQueue(o.Clock),
 		Orphans: orphaned, ServiceUsers: users, Namespace: recordsNamespace(o, f), OrphanInterval: o.OrphanInterval,
-		Absent: f.kinds(), NamespacesUnknown: len(o.WatchNamespaces) == 0 && f.lacks(forNamespaces),
+		Absent: f.kinds(), NamespacesUnknown: len(o.WatchNamespaces) == 0 && f.lacks(forNamespaces), KeyStorePassword: o.KeyStorePassword,
 	})
 	return errors.Wrap(err, "cannot set up controllers")
 }
@@ -215,10 +219,11 @@ func newQueue(c clock.WithTicker) func(string, workqueue.TypedRateLimiter[reconc
 }
 
 func newClient(o Options, m *metrics.Metrics) providerconfig.ClientFn {
+	documents := &aiven.Documents{}
 	return func(k providerconfig.Key, l aiven.Limits) (*aiven.Client, error) {
 		opts := aiven.Options{
 			Token: k.Token, BaseURL: k.BaseURL, Limits: l, UserAgent: o.UserAgent,
-			PollInterval: o.PollInterval, Recorder: m, Logger: o.Logger,
+			PollInterval: o.PollInterval, Recorder: m, Logger: o.Logger, Documents: documents,
 		}
 		if o.Aiven != nil {
 			o.Aiven(&opts)

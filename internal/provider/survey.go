@@ -32,6 +32,9 @@ const (
 	// patient is how many times longer it takes until everything is asked again
 	// than what is missing.
 	patient = 60
+	// repeatAfter is when people are told again what is missing. Kubernetes: events last
+	// an hour, and of one object no more than one in 5 minutes are let through for long.
+	repeatAfter = 30 * time.Minute
 )
 
 // ourKinds are the kinds of the package, by their resource.
@@ -227,11 +230,11 @@ func (s *surveyor) ask(ctx context.Context, rights []right) (findings, error) {
 // untilChanged returns when something is different from what was found, or the
 // context ends. What is missing is asked for often, everything now and then. A
 // loss has to be seen twice: an API server that just started, or a role that is being replaced,
-// must not stop anything.
-func (s *surveyor) untilChanged(ctx context.Context, was findings) {
+// must not stop anything. As long as nothing changes, again is called now and then.
+func (s *surveyor) untilChanged(ctx context.Context, was findings, again func()) {
 	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
-	lost := false
+	lost, told := false, time.Now()
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -246,6 +249,10 @@ func (s *surveyor) untilChanged(ctx context.Context, was findings) {
 		switch {
 		case err != nil || is.equal(was):
 			lost = false // Nothing is known, or nothing happened.
+			if err == nil && time.Since(told) >= repeatAfter {
+				told = time.Now()
+				again()
+			}
 		case is.gained(was) || lost:
 			return
 		default:

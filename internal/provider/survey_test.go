@@ -11,9 +11,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/logging"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pkg/errors"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/provider-aiven/provider-aiven/internal/metrics"
 )
 
 var (
@@ -107,13 +112,44 @@ func TestUntilChanged(t *testing.T) {
 				for second, c := range tc.at {
 					time.AfterFunc(time.Duration(second)*time.Second-time.Millisecond, func() { now.Store(&c) })
 				}
-				s.untilChanged(ctx, tc.was)
+				s.untilChanged(ctx, tc.was, func() {})
 				got := int(time.Since(begin) / time.Second)
 				if ctx.Err() != nil {
 					got = 0
 				}
 				if got != tc.want {
 					t.Errorf("\n%s\nuntilChanged(...): returned after %d s, want %d", tc.reason, got, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// TestRepeat: what is told in events, which do not last, is told again before they are
+// gone.
+func TestRepeat(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		in     aCluster
+		was    findings
+		want   int // times within an hour and a minute
+	}{
+		"Missing": {reason: "What is missing still is told again.", in: aCluster{refused: []right{listPods}}, was: findings{missing: []right{listPods}}, want: 2},
+		"Silence": {reason: "Nothing is told when nothing is known.", in: aCluster{err: errors.New("boom")}, was: findings{missing: []right{listPods}}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var now atomic.Pointer[aCluster]
+				now.Store(&tc.in)
+				s := surveyorOf(&now, listPods, listSecrets)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour+time.Minute)
+				defer cancel()
+				recorder, metric := record.NewFakeRecorder(10), metrics.NewMissingRights()
+				told := &teller{log: logging.NewNopLogger(), record: recorder, pod: &corev1.ObjectReference{Name: "provider"}, metric: metric}
+				s.untilChanged(ctx, tc.was, func() { told.repeat(tc.was) })
+				if got := len(recorder.Events); got != tc.want {
+					t.Errorf("\n%s\nevents: got %d, want %d", tc.reason, got, tc.want)
 				}
 			})
 		})

@@ -57,18 +57,27 @@ type teller struct {
 // tell tells what was found.
 func (t *teller) tell(f findings) {
 	t.metric.Reset()
-	byFeature := make(map[string][]right)
 	for _, r := range f.missing {
 		t.metric.WithLabelValues(r.feature, r.verb, r.kubectlResource(), r.namespace).Set(1)
+	}
+	t.say(f, t.log)
+}
+
+// repeat tells the same again where it does not last: in events.
+func (t *teller) repeat(f findings) { t.say(f, logging.NewNopLogger()) }
+
+func (t *teller) say(f findings, log logging.Logger) {
+	byFeature := make(map[string][]right)
+	for _, r := range f.missing {
 		byFeature[r.feature] = append(byFeature[r.feature], r)
 	}
 	for _, feature := range slices.Sorted(maps.Keys(byFeature)) {
-		t.log.Info("The provider lacks a right: see docs/rbac.md", "for", feature, "rights", list(byFeature[feature]), "without", without[feature])
+		log.Info("The provider lacks a right: see docs/rbac.md", "for", feature, "rights", list(byFeature[feature]), "without", without[feature])
 		t.event(eventMissingRights, "The provider lacks rights for "+feature+": "+without[feature]+". Missing: "+list(byFeature[feature]))
 	}
 	if len(f.absent) > 0 {
 		names := strings.Join(f.absent, ", ") + " of " + v1.Group
-		t.log.Info("Kinds of the package are not served: they are not installed, or no ManagedResourceActivationPolicy activates them", "kinds", names)
+		log.Info("Kinds of the package are not served: they are not installed, or no ManagedResourceActivationPolicy activates them", "kinds", names)
 		t.event(eventNotServed, "Not served, because they are not installed or not activated: "+names)
 	}
 }

@@ -32,9 +32,10 @@ type Clients struct {
 	users  listeners.Listeners[aiven.UserRef]
 	tokens listeners.Listeners[Access]
 
-	mu    sync.Mutex
-	byKey map[Key]*aiven.Client
-	uses  map[Access]use
+	mu     sync.Mutex
+	byKey  map[Key]*aiven.Client
+	uses   map[Access]use
+	closed bool
 }
 
 // A use is which client is used, and how fast.
@@ -50,10 +51,14 @@ func NewClients(fn ClientFn) *Clients {
 
 // For returns the client for a key, and records that it is used from now on for
 // this access, within these limits. Where several share a client the strictest of their limits
-// hold. A client that nothing uses is closed after a while.
+// hold. A client that nothing uses is closed after a while. aiven.ErrClosed: all clients
+// were closed, and nobody would close another one.
 func (c *Clients) For(a Access, k Key, l aiven.Limits) (*aiven.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return nil, aiven.ErrClosed
+	}
 	was, had := c.uses[a]
 	cl := c.byKey[k]
 	if cl != nil && had && was == (use{k, l}) {
@@ -95,9 +100,10 @@ func (c *Clients) Subscribe(fn func(aiven.UserRef)) (cancel func()) { return c.u
 // or accepts again. fn must not block.
 func (c *Clients) SubscribeTokens(fn func(Access)) (cancel func()) { return c.tokens.Subscribe(fn) }
 
-// Close closes all clients.
+// Close closes all clients, for good.
 func (c *Clients) Close() {
 	c.mu.Lock()
+	c.closed = true
 	all := c.byKey
 	c.byKey = make(map[Key]*aiven.Client)
 	c.mu.Unlock()

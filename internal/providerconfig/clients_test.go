@@ -271,3 +271,39 @@ func TestCloseWhileTokenIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// TestClosed: nobody would close a client that is made after all were closed.
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		access Access
+		key    Key
+		close  bool
+		want   error
+	}{
+		"Open":   {"Before that there is one.", access("a"), Key{"token-1", "u"}, false, nil},
+		"Known":  {"One that was used is gone.", access("a"), Key{"token-1", "u"}, true, aiven.ErrClosed},
+		"New":    {"One that was not is not made.", access("b"), Key{"token-2", "u"}, true, aiven.ErrClosed},
+		"Shared": {"Nor is one that would have been shared.", access("b"), Key{"token-1", "u"}, true, aiven.ErrClosed},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			made := 0
+			c := NewClients(func(k Key, _ aiven.Limits) (*aiven.Client, error) {
+				made++
+				return aiven.New(aiven.Options{Token: k.Token, BaseURL: "http://aiven.test", Transport: roundTripper(accepts)})
+			})
+			t.Cleanup(c.Close)
+			mustFor(t, c, access("a"), Key{"token-1", "u"}, noLimit())
+			if tc.close {
+				c.Close()
+			}
+			_, err := c.For(tc.access, tc.key, noLimit())
+			if diff := cmp.Diff(tc.want, err, cmpopts.EquateErrors()); diff != "" || made != 1 {
+				t.Errorf("%s: %d clients were made, error: -want, +got:\n%s", tc.reason, made, diff)
+			}
+		})
+	}
+}

@@ -99,7 +99,11 @@ func kubeWith(t *testing.T, objs ...client.Object) *fake.ClientBuilder {
 	if err := v1alpha1.AddToScheme(s); err != nil {
 		t.Fatal(err)
 	}
-	return fake.NewClientBuilder().WithScheme(s).WithObjects(objs...)
+	b := fake.NewClientBuilder().WithScheme(s)
+	for _, o := range objs {
+		b = b.WithObjects(o.DeepCopyObject().(client.Object)) // It is written to, and tests that run at the same time share objects.
+	}
+	return b
 }
 
 // made records which clients are asked for. They call nobody.

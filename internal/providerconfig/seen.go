@@ -3,11 +3,28 @@
 package providerconfig
 
 import (
+	"strings"
+
 	"github.com/crossplane/crossplane-runtime/v2/pkg/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/aiven"
 )
+
+// A Naming is a managed resource of a service user, as far as it says which user.
+type Naming interface {
+	metav1.Object
+
+	GetServiceUserParameters() v1alpha1.ServiceUserParameters
+}
+
+// UserOf returns the user that a managed resource names, whoever has it.
+func UserOf(mg Naming) aiven.UserRef {
+	p := mg.GetServiceUserParameters()
+	return aiven.UserRef{ServiceRef: aiven.ServiceRef{Project: p.Project, Service: p.ServiceName}, Username: meta.GetExternalName(mg)}
+}
 
 // An Observed is a managed resource of a service user.
 type Observed interface {
@@ -27,4 +44,11 @@ func HasUser(mg Observed) bool {
 	o := mg.GetServiceUserObservation()
 	return o.Username != "" && o.Username == meta.GetExternalName(mg) &&
 		(o.Via == "" || o.Via == AccessOf(mg).String() || !AccessOf(mg).IsCentral())
+}
+
+// SeenCentrally tells whether a managed resource was seen to have the user that it
+// names by the token of a ClusterProviderConfig, whichever it would use now.
+func SeenCentrally(mg Observed) bool {
+	o := mg.GetServiceUserObservation()
+	return o.Username != "" && o.Username == meta.GetExternalName(mg) && strings.HasPrefix(o.Via, v1alpha1.ClusterProviderConfigKind+" ")
 }

@@ -135,6 +135,9 @@ func sections(app *v1.AivenApplication, s providerconfig.Settings, kafka KafkaSe
 
 func kafkaTarget(pool string, s providerconfig.Settings, kafka KafkaServiceFn) (target, error) {
 	i := slices.IndexFunc(s.KafkaPools, func(p v1alpha1.KafkaPool) bool { return p.Name == pool })
+	if i < 0 && s.Ref.Kind == v1alpha1.ProviderConfigKind {
+		return target{}, reasoned(v1.ReasonPoolNotConfigured, "Kafka pool %s is not one of %s. Add it to its kafkaPools, use another of these, or name the ClusterProviderConfig that has it in spec.providerConfigRef.", pool, s.Ref)
+	}
 	if i < 0 {
 		return target{}, reasoned(v1.ReasonPoolNotConfigured, "Kafka pool %s is not one of %s. Use one of its kafkaPools, or ask the platform team to add it.", pool, s.Ref)
 	}
@@ -260,13 +263,7 @@ func generatedUsername(app *v1.AivenApplication, s section, revision int64, atte
 // unless that belongs to a user of another service, which is about to be replaced and stays until
 // then, or the section was given another name when it did.
 func objectName(app *v1.AivenApplication, s section, revision int64, existing map[string]composed, mg composed) string {
-	parts := []string{app.GetName(), s.label()}
-	if s.instance != "" {
-		parts = append(parts, s.instance)
-	}
-	parts = append(parts, fmt.Sprintf("r%d", revision))
-	plain := v1.Shorten(strings.Join(parts, "-"), maxName-len(connSuffix))
-	other := v1.Shorten(plain+"-"+v1.Digest(s.target.project+"/"+s.target.service), maxName-len(connSuffix))
+	plain, other := objectNames(app, s, revision)
 	if p, ok := existing[keyOf(mg, other)]; ok && targetOf(p) == s.target {
 		return other
 	}
@@ -274,6 +271,17 @@ func objectName(app *v1.AivenApplication, s section, revision int64, existing ma
 		return other
 	}
 	return plain
+}
+
+// objectNames returns the two names that a section's managed resource can have.
+func objectNames(app *v1.AivenApplication, s section, revision int64) (plain, other string) {
+	parts := []string{app.GetName(), s.label()}
+	if s.instance != "" {
+		parts = append(parts, s.instance)
+	}
+	parts = append(parts, fmt.Sprintf("r%d", revision))
+	plain = v1.Shorten(strings.Join(parts, "-"), maxName-len(connSuffix))
+	return plain, v1.Shorten(plain+"-"+v1.Digest(s.target.project+"/"+s.target.service), maxName-len(connSuffix))
 }
 
 func targetOf(mg composed) target {

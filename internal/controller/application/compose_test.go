@@ -88,6 +88,12 @@ func TestSections(t *testing.T) {
 			settings: settings(),
 			err:      "Kafka pool other is not one of ClusterProviderConfig default",
 		},
+		"UnknownPoolOfOwn": {
+			reason:   "Who has a configuration of his own learns what he can do himself.",
+			spec:     v1.AivenApplicationSpec{Kafka: &v1.KafkaSpec{Pool: "other"}},
+			settings: providerconfig.Settings{Ref: providerconfig.Ref{Kind: v1alpha1.ProviderConfigKind, Namespace: "shop", Name: "own"}},
+			err:      "name the ClusterProviderConfig that has it in spec.providerConfigRef",
+		},
 		"NoProject": {
 			reason:   "OpenSearch and Valkey need a project.",
 			spec:     v1.AivenApplicationSpec{OpenSearch: &v1.OpenSearchSpec{Instance: "logs"}},

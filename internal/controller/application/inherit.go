@@ -28,26 +28,42 @@ func ofAivenator(app *v1.AivenApplication, s *corev1.Secret) bool {
 		(owner == nil || owner.Kind == v1.AivenApplicationKind)
 }
 
-// inherit has a new managed resource be of the user that aivenator made for the
-// application, so that its pods keep the credentials that they have. The Secret holds
-// the password that Aiven knows: whoever wrote it has the access already.
-func (r *Reconciler) inherit(ctx context.Context, l *life, d desiredUser, s *aiven.Service) bool {
+// An heirloom is the user that aivenator made for a section of the application, as
+// its Secret has it. The zero value is none.
+type heirloom struct {
+	user string
+	// proof that whoever wrote the Secret knows the user's password, and so has the
+	// access already. Whether it does is for those to say who see the user at Aiven.
+	proof string
+}
+
+// heirloom returns the user that a new managed resource inherits, so that the
+// application's pods keep the credentials that they have. It does not ask Aiven: a
+// user would be lost for good that Aiven cannot show at the moment.
+func (r *Reconciler) heirloom(ctx context.Context, l *life, d desiredUser) (heirloom, error) {
 	if l.credentials().Revision > 0 {
-		return false
+		return heirloom{}, nil
 	}
-	secret, err := l.former(d.secretName, func() (*corev1.Secret, error) { return r.secret(ctx, l.app.GetNamespace(), d.secretName) })
+	secret, err := r.former(ctx, l, d.secretName)
 	if err != nil || secret == nil || !ofAivenator(l.app, secret) {
-		return false
+		return heirloom{}, err
 	}
 	name, password := connection.Login(d.service, d.instance, secret.Data)
-	u, found := s.User(name)
-	proof := username.Proof(l.app.GetNamespace(), d.object.GetName(), name, password)
-	if !found || u.Type == aiven.TypePrimary || !username.Proves(proof, l.app.GetNamespace(), d.object.GetName(), name, u.Password) {
-		return false
-	}
-	meta.SetExternalName(d.object, name)
-	meta.AddAnnotations(d.object, map[string]string{v1.AnnotationInherited: proof})
-	return true
+	return heirloom{user: name, proof: username.Proof(l.app.GetNamespace(), d.object.GetName(), name, password)}, nil
+}
+
+// isOf tells whether a service has the user, as far as Aiven tells its password. The
+// managed resource looks as well; to know now spares it what is certain to be refused.
+func (h heirloom) isOf(s *aiven.Service, d desiredUser) bool {
+	u, found := s.User(h.user)
+	return found && u.Type != aiven.TypePrimary &&
+		(u.Password == "" || username.Proves(h.proof, d.object.GetNamespace(), d.object.GetName(), h.user, u.Password))
+}
+
+// give has a new managed resource be of that user.
+func (h heirloom) give(mg composed) {
+	meta.SetExternalName(mg, h.user)
+	meta.AddAnnotations(mg, map[string]string{v1.AnnotationInherited: h.proof})
 }
 
 // prove has a managed resource prove that it has its user when it goes from another
@@ -72,11 +88,11 @@ func (r *Reconciler) prove(ctx context.Context, mg composed, d desiredUser) erro
 
 // former returns a Secret that was there before anything was published, as it was
 // when first asked for.
-func (l *life) former(name string, get func() (*corev1.Secret, error)) (*corev1.Secret, error) {
+func (r *Reconciler) former(ctx context.Context, l *life, name string) (*corev1.Secret, error) {
 	if s, ok := l.formers[name]; ok {
 		return s, nil
 	}
-	s, err := get()
+	s, err := r.secret(ctx, l.app.GetNamespace(), name)
 	if err != nil {
 		return nil, err
 	}

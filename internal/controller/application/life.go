@@ -121,6 +121,13 @@ func replaces(n *v1.NextStatus, service string) bool {
 	return n != nil && (len(n.Services) == 0 || slices.Contains(n.Services, service))
 }
 
+// replaced tells whether a new user is to take the place of one that is published
+// and works: until it does, that stays.
+func (l *life) replaced(d desiredUser) bool {
+	c := l.credentials()
+	return !lost(c.Next, d.id()) && slices.ContainsFunc(c.Users, func(u v1.UserStatus) bool { return u.Service == d.id() })
+}
+
 // lost tells whether the user of a service does not work any more and is about
 // to be replaced.
 func lost(n *v1.NextStatus, service string) bool {
@@ -194,14 +201,21 @@ func requestedAt(app *v1.AivenApplication) *metav1.Time {
 	return app.Spec.Rotation.RequestedAt
 }
 
-// object returns the managed resource of a user, nil when there is none.
+// object returns the managed resource of a user, nil when there is none. A copy that
+// somebody made of it is not taken for it.
 func (l *life) object(u v1.UserStatus) composed {
-	for _, mg := range l.existing {
-		if meta.GetExternalName(mg) == u.Username && targetOf(mg) == (target{u.Project, u.ServiceName}) {
+	var found composed
+	for _, k := range slices.Sorted(maps.Keys(l.existing)) {
+		mg := l.existing[k]
+		switch {
+		case meta.GetExternalName(mg) != u.Username || targetOf(mg) != target{u.Project, u.ServiceName}:
+		case isNamedFor(l.app, mg):
 			return mg
+		case found == nil:
+			found = mg
 		}
 	}
-	return nil
+	return found
 }
 
 // published returns the users that are published now, as far as they exist, those that a loss
@@ -313,7 +327,7 @@ func (l *life) forgotten(old *v1.CredentialsStatus, users []v1.UserStatus) []v1.
 		mg := l.existing[k]
 		s := sectionOf(mg)
 		u := v1.UserStatus{Service: s.id(), Project: s.target.project, ServiceName: s.target.service, Username: meta.GetExternalName(mg), Revision: v1.RevisionOf(mg)}
-		if meta.WasDeleted(mg) || !held(mg) || readyOf(mg).Reason == v1.ReasonUserVanished || lost(old.Next, u.Service) ||
+		if meta.WasDeleted(mg) || !isHeld(mg) && !isRestored(mg) || readyOf(mg).Reason == v1.ReasonUserVanished || lost(old.Next, u.Service) ||
 			slices.ContainsFunc(users, sameUser(u)) || slices.ContainsFunc(old.Users, sameUser(u)) || old.Previous != nil && slices.ContainsFunc(old.Previous.Users, sameUser(u)) {
 			continue
 		}

@@ -745,6 +745,7 @@ func TestBelongs(t *testing.T) {
 		}
 	}
 	app := lifeOf(nil).app
+	_, other := objectNames(app, sectionOf(made("kafka-1")), 1)
 	cases := map[string]struct {
 		reason string
 		mg     composed
@@ -754,6 +755,8 @@ func TestBelongs(t *testing.T) {
 		"Inherited":   {reason: "What a Secret of its name holds is taken over.", mg: made("kafka-1", restored, secret), want: true},
 		"Predecessor": {reason: "Also before garbage collection has seen that the owner is gone.", mg: made("kafka-1", restored, owned(app.GetName(), "before"), secret), want: true},
 		"Restored":    {reason: "A backup brings it back without owners.", mg: made("kafka-1", restored), want: true},
+		"RestoredToo": {reason: "Also by the name that it got when its service had changed.", mg: made("kafka-1", restored, func(mg composed) { mg.SetName(other) }), want: true},
+		"Copied":      {reason: "One of another name is somebody's copy, and would be a second managed resource of the user.", mg: made("kafka-1", restored, func(mg composed) { mg.SetName("mine") })},
 		"SaysSo":      {reason: "One that a person made is not its own, whatever it says.", mg: made("kafka-1", restored, func(mg composed) { mg.SetLabels(nil) })},
 		"Elsewhere":   {reason: "Nor is one for a Secret that it does not want.", mg: made("kafka-1", restored, func(mg composed) { meta.AddAnnotations(mg, map[string]string{v1.AnnotationSecret: "billing-aiven"}) })},
 		"Going":       {reason: "What only the predecessor had goes with it.", mg: made("kafka-1", restored, owned(app.GetName(), "before"))},
@@ -763,6 +766,30 @@ func TestBelongs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := belongs(app, tc.mg); got != tc.want {
 				t.Errorf("%s: got %t", tc.reason, got)
+			}
+		})
+	}
+}
+
+func TestObject(t *testing.T) {
+	copied := func(mg composed) { mg.SetName("a-copy") }
+	cases := map[string]struct {
+		reason   string
+		existing []composed
+		want     string
+	}{
+		"None": {reason: "There may be none."},
+		"Copy": {reason: "A copy that somebody made of it is not taken for it.", existing: []composed{made("kafka-1", copied), made("kafka-1")}, want: "orders-kafka-r1"},
+		"Only": {reason: "One of another name is better than none.", existing: []composed{made("kafka-1", copied)}, want: "a-copy"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if mg := lifeOf(nil, tc.existing...).object(users("kafka-1")[0]); mg != nil {
+				got = mg.GetName()
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

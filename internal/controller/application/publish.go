@@ -46,10 +46,15 @@ func (r *Reconciler) publishAll(ctx context.Context, l *life, users []liveUser) 
 		}
 		parts[i], projects[i] = connection.Part{Service: u.service, Instance: u.instance, Details: d}, u.target.project
 	}
+	// What is written has to be remembered and handed over: nothing is, unless all can be.
+	current, err := r.writable(ctx, l, secretNames(users))
+	if err != nil {
+		return failure(err)
+	}
 	trust := newTrust(l, parts, projects, r.now())
 	var out []published
 	for _, name := range secretNames(users) {
-		p, err := r.publish(ctx, l, name, trust.extend(l.secrets[name], partsOf(name, users, parts)))
+		p, err := r.publish(ctx, l.app, name, current[name], trust.extend(l.secrets[name], partsOf(name, users, parts)))
 		if err != nil {
 			return failure(err)
 		}
@@ -85,25 +90,57 @@ func (r *Reconciler) publishAll(ctx context.Context, l *life, users []liveUser) 
 	return o
 }
 
-// publish makes sure that a Secret holds what the parts render to. It writes the
-// Secret in one piece, and only when something of ours differs.
-func (r *Reconciler) publish(ctx context.Context, l *life, name string, parts []connection.Part) (published, error) {
+// writable returns the Secrets that are to be published as they are, empty for one
+// that does not exist. It fails unless all of them may be written.
+func (r *Reconciler) writable(ctx context.Context, l *life, names []string) (map[string]*corev1.Secret, error) {
+	out := make(map[string]*corev1.Secret, len(names))
+	for _, name := range names {
+		s := l.secrets[name]
+		if s == nil {
+			var err error
+			if s, err = r.former(ctx, l, name); err != nil {
+				return nil, err
+			}
+		}
+		if s == nil {
+			out[name] = &corev1.Secret{}
+			continue
+		}
+		if err := mayWrite(l.app, s); err != nil {
+			return nil, err
+		}
+		out[name] = s
+	}
+	return out, nil
+}
+
+// conflicts returns the names of Secrets that may not be written, of users that are
+// yet to be made, and the error of one of them.
+func (r *Reconciler) conflicts(ctx context.Context, l *life, wanted ...[]desiredUser) (map[string]bool, error) {
+	var first error
+	out := make(map[string]bool)
+	for _, d := range slices.Concat(wanted...) {
+		if _, ok := l.existing[key(d.object)]; ok || out[d.secretName] {
+			continue
+		}
+		if _, err := r.writable(ctx, l, []string{d.secretName}); err != nil {
+			out[d.secretName] = true
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	return out, first
+}
+
+// publish makes sure that a Secret, which is as it is now, holds what the parts
+// render to. It writes the Secret in one piece, and only when something of ours differs.
+func (r *Reconciler) publish(ctx context.Context, app *v1.AivenApplication, name string, current *corev1.Secret, parts []connection.Part) (published, error) {
 	data, err := connection.Render(parts, connection.Options{KeyStorePassword: r.keyStorePassword})
 	if err != nil {
 		return published{}, errors.Wrapf(err, "cannot publish Secret %s", name)
 	}
-	app, hash := l.app, connection.Hash(data)
-	current := l.secrets[name]
-	if current == nil {
-		if current, err = r.secret(ctx, app.GetNamespace(), name); err != nil {
-			return published{}, err
-		}
-	}
-	if current == nil {
-		current = &corev1.Secret{}
-	} else if err := mayWrite(app, current); err != nil {
-		return published{}, err
-	}
+	hash := connection.Hash(data)
 
 	// The time is that of the content: a Secret that lost something of it gets
 	// the old time back with the old content.
@@ -175,6 +212,10 @@ func mayWrite(app *v1.AivenApplication, s *corev1.Secret) error {
 	remembered := owner == nil && slices.Contains(s.GetFinalizers(), v1.FinalizerRevoke) && app.Published(s.GetName())
 	if ours || aivenators || remembered && (v1.ApplicationOf(s) == "" || v1.ApplicationOf(s) == app.GetName()) {
 		return nil
+	}
+	if other := v1.ApplicationOf(s); other != "" && l[v1.LabelManagedBy] == v1.ManagedBy {
+		// To delete it would revoke what the other application uses.
+		return reasoned(v1.ReasonSecretConflict, "Secret %s belongs to AivenApplication %s; it is not touched. Choose another secretName.", s.GetName(), other)
 	}
 	return reasoned(v1.ReasonSecretConflict, "Secret %s exists already and does not belong to this application; it is not touched. Choose another secretName, or delete the Secret if nobody needs it.", s.GetName())
 }

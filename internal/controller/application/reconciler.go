@@ -196,6 +196,7 @@ func (r *Reconciler) refused(ctx context.Context, l *life, refusal error) outcom
 	if err := r.look(ctx, l); err != nil {
 		return o
 	}
+	onRecord := l.credentials().Previous.DeepCopy()
 	// What lost a user waits for its successor: it is not published without.
 	if old := l.published(nil); len(old) > 0 && l.revoking() == "" && !urgent(l.credentials().Next) {
 		p := r.publishAll(ctx, l, old)
@@ -203,7 +204,7 @@ func (r *Reconciler) refused(ctx context.Context, l *life, refusal error) outcom
 			r.log.Info("Cannot keep the Secrets of an application right that is refused", "namespace", l.app.GetNamespace(), "name", l.app.GetName(), "error", p.err)
 		}
 	}
-	if _, err := r.retire(ctx, l, revision.Decision{}, l.credentials().Previous.DeepCopy()); err != nil {
+	if _, err := r.retire(ctx, l, revision.Decision{}, onRecord); err != nil {
 		r.log.Info("Cannot delete users that were replaced", "namespace", l.app.GetNamespace(), "name", l.app.GetName(), "error", err)
 	}
 	return o
@@ -222,6 +223,14 @@ func (r *Reconciler) apply(ctx context.Context, l *life) outcome {
 	}
 	next := l.credentials().Next
 	wantCurrent, wantNext := l.current(), l.next(next)
+	// No user is made that could not be published. What is published goes on without
+	// those that are added; else there is all or nothing.
+	taken, conflict := r.conflicts(ctx, l, wantCurrent, wantNext)
+	blocked := func(d desiredUser) bool { return l.existing[key(d.object)] == nil && taken[d.secretName] }
+	if l.credentials().IssuedAt == nil && conflict != nil || slices.ContainsFunc(wantCurrent, func(d desiredUser) bool { return blocked(d) && l.replaced(d) }) {
+		return failure(conflict)
+	}
+	wantCurrent, wantNext = slices.DeleteFunc(wantCurrent, blocked), slices.DeleteFunc(wantNext, blocked)
 	current, err := r.applyAll(ctx, l, slices.DeleteFunc(slices.Clone(wantCurrent), func(d desiredUser) bool { return lost(next, d.id()) }))
 	if err != nil {
 		return failure(err)
@@ -256,6 +265,11 @@ func (r *Reconciler) apply(ctx context.Context, l *life) outcome {
 		}
 	}
 	o.coming = coming
+	if conflict != nil && o.err == nil {
+		f := failure(conflict)
+		f.completed, f.published, f.again, f.look, f.coming = o.completed, o.published, o.again, o.look, coming
+		return f
+	}
 	if o.err != nil {
 		return o
 	}
@@ -327,22 +341,6 @@ func (r *Reconciler) resolve(ctx context.Context, l *life) error {
 		return c.KafkaService(ctx, project) //nolint:wrapcheck // The caller does.
 	})
 	return err
-}
-
-// policy returns how the application rotates: what it says, else what its configuration says.
-func policy(app *v1.AivenApplication, s providerconfig.Settings) revision.Policy {
-	spec, defaults := app.Spec.Rotation, s.Rotation
-	if spec == nil {
-		spec = &v1.RotationSpec{}
-	}
-	interval, overlap := spec.Interval, spec.Overlap
-	if defaults != nil && interval == nil {
-		interval = defaults.Interval
-	}
-	if defaults != nil && overlap == nil {
-		overlap = defaults.Overlap
-	}
-	return revision.NewPolicy(interval, overlap)
 }
 
 func (r *Reconciler) applyAll(ctx context.Context, l *life, wanted []desiredUser) ([]liveUser, error) {

@@ -50,7 +50,9 @@ func (r *Reconciler) report(before, app *v1.AivenApplication, o outcome) {
 	if o.reason != v1.ReasonExpired {
 		r.warn(before, app, v1.TypeExpiring, corev1.ConditionTrue, eventExpiring)
 	}
-	if c := app.GetCondition(v1.TypeRotated); c.Reason != v1.ReasonRotating && c.Reason != v1.ReasonWaitingForOverlap && c.Reason != v1.ReasonExpired {
+	switch app.GetCondition(v1.TypeRotated).Reason {
+	case v1.ReasonCreating, v1.ReasonRotating, v1.ReasonWaitingForOverlap, v1.ReasonExpired:
+	default:
 		r.warn(before, app, v1.TypeRotated, corev1.ConditionFalse, eventBlocked)
 	}
 
@@ -97,7 +99,8 @@ func (r *Reconciler) measure(before, app *v1.AivenApplication, o outcome) {
 		}
 	}
 	r.metrics.Application(app.GetNamespace(), app.GetName(), m)
-	if o.reason == v1.ReasonAvailable && len(before.Status.Secrets) == 0 {
+	// Those of aivenator had Secrets before, and those that ended had some once.
+	if o.reason == v1.ReasonAvailable && before.Status.Credentials == nil && before.Status.SynchronizationHash == "" {
 		r.metrics.Published(r.now().Sub(app.GetCreationTimestamp().Time))
 	}
 	if o.completed != nil {

@@ -55,7 +55,8 @@ type rig struct {
 	limits *v1alpha1.ServiceUsers // Of the configuration.
 	uses   []janitor.Use
 	events []string
-	writes []string // The Secrets that the Reconciler wrote, or tried to.
+	writes []string        // The Secrets that the Reconciler wrote, or tried to.
+	waits  []time.Duration // For first Secrets.
 }
 
 func newRig(t *testing.T, app *v1.AivenApplication) *rig {
@@ -109,7 +110,7 @@ func (r *rig) Connect(context.Context, providerconfig.Access) (*aiven.Client, er
 func (r *rig) Using(context.Context, string, string) ([]janitor.Use, error) { return r.uses, nil }
 
 // Published implements Metrics, as do those that follow.
-func (r *rig) Published(time.Duration)                         {}
+func (r *rig) Published(d time.Duration)                       { r.waits = append(r.waits, d) }
 func (r *rig) Rotated(string)                                  {}
 func (r *rig) Application(string, string, metrics.Application) {}
 func (r *rig) Gone(string, string)                             {}
@@ -165,6 +166,16 @@ func (r *rig) secret(name string) *corev1.Secret {
 		r.t.Fatalf("cannot get Secret: %v", err)
 	} else if err != nil {
 		return nil
+	}
+	return s
+}
+
+// foreign makes a Secret that has nothing to do with the application.
+func (r *rig) foreign(name string) *corev1.Secret {
+	r.t.Helper()
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
+	if err := r.kube.Create(r.t.Context(), s); err != nil {
+		r.t.Fatal(err)
 	}
 	return s
 }

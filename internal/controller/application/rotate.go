@@ -19,6 +19,7 @@ import (
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/revision"
 )
 
@@ -33,6 +34,22 @@ const (
 	// maxHolders is how many holders the status names.
 	maxHolders = 5
 )
+
+// policy returns how the application rotates: what it says, else what its configuration says.
+func policy(app *v1.AivenApplication, s providerconfig.Settings) revision.Policy {
+	spec, defaults := app.Spec.Rotation, s.Rotation
+	if spec == nil {
+		spec = &v1.RotationSpec{}
+	}
+	interval, overlap := spec.Interval, spec.Overlap
+	if defaults != nil && interval == nil {
+		interval = defaults.Interval
+	}
+	if defaults != nil && overlap == nil {
+		overlap = defaults.Overlap
+	}
+	return revision.NewPolicy(interval, overlap)
+}
 
 // look reads the Secrets that the application wants, once it published some.
 func (r *Reconciler) look(ctx context.Context, l *life) error {
@@ -181,7 +198,9 @@ func (r *Reconciler) remove(ctx context.Context, l *life, mg composed, why strin
 	if err := r.client.Delete(ctx, mg); client.IgnoreNotFound(err) != nil {
 		return errors.Wrap(err, "cannot delete managed resource")
 	}
-	r.event(l.app, eventRetired, "Retired user "+meta.GetExternalName(mg)+": "+why)
+	if user := meta.GetExternalName(mg); mg.GetAnnotations()[v1.AnnotationUsernameTaken] != user { // Else it is somebody else's, and stays.
+		r.event(l.app, eventRetired, "Retired user "+user+": "+why)
+	}
 	return nil
 }
 

@@ -128,6 +128,8 @@ func rotatedCondition(l *life, d revision.Decision, coming []liveUser) xpv2.Cond
 			d.Waits.UTC().Format(time.RFC3339)))
 	case d.DropPrevious || d.Next != nil:
 		return v1.NotRotated(v1.ReasonWaitingForOverlap, "A revision is due. It is made when the users of the one before the present one are deleted at Aiven.")
+	case c.IssuedAt == nil:
+		return v1.NotRotated(v1.ReasonCreating, "There are no credentials yet.")
 	case l.policy.Interval == 0:
 		return v1.Rotated(v1.ReasonRotationDisabled)
 	default:

@@ -50,12 +50,12 @@ func TestFinish(t *testing.T) {
 	}{
 		"NothingIssued": {
 			reason: "Before the first publication time brings nothing.",
-			want:   want{rotated: upToDate, expiring: none},
+			want:   want{rotated: "Creating", expiring: none},
 		},
 		"Ended": {
 			reason: "Nor after the end.",
 			c:      &v1.CredentialsStatus{Revision: 1},
-			want:   want{rotated: upToDate, expiring: none},
+			want:   want{rotated: "Creating", expiring: none},
 		},
 		"Stays": {
 			reason:  "What is published works, though a user stays that should not.",
@@ -204,6 +204,16 @@ func TestRotatedCondition(t *testing.T) {
 			reason: "Nothing ever will be.",
 			c:      credentials(1, first),
 			want:   v1.Rotated(v1.ReasonRotationDisabled),
+		},
+		"None": {
+			reason: "Without credentials there are none that are new.",
+			policy: revision.Policy{Interval: day},
+			want:   v1.NotRotated(v1.ReasonCreating, "There are no credentials yet."),
+		},
+		"Ended": {
+			reason: "The same where there were some once.",
+			c:      &v1.CredentialsStatus{Revision: 3}, policy: revision.Policy{Interval: day},
+			want: v1.NotRotated(v1.ReasonCreating, "There are no credentials yet."),
 		},
 		"Making": {
 			reason: "Users that are being made are nothing to worry about.",

@@ -82,15 +82,23 @@ func belongs(app *v1.AivenApplication, mg composed) bool {
 	}
 	return mg.GetLabels()[v1.LabelManagedBy] == v1.ManagedBy && (metav1.GetControllerOf(mg) == nil || ofPredecessor(app, mg)) &&
 		slices.Contains(app.SecretNames(), mg.GetAnnotations()[v1.AnnotationSecret]) &&
-		held(mg)
+		(isHeld(mg) || isRestored(mg) && isNamedFor(app, mg))
 }
 
-// held tells whether a Secret has held the credentials of a managed resource, as
-// its owners tell. One without any was restored from a backup, and may have been.
-func held(mg composed) bool {
-	owners := mg.GetOwnerReferences()
-	return len(owners) == 0 || slices.ContainsFunc(owners, v1.IsSecretOwner)
+// isNamedFor tells whether a managed resource has a name that the application
+// gives: a copy that somebody made has another.
+func isNamedFor(app *v1.AivenApplication, mg composed) bool {
+	plain, other := objectNames(app, sectionOf(mg), v1.RevisionOf(mg))
+	return mg.GetName() == plain || mg.GetName() == other
 }
+
+// isHeld tells whether a Secret has held the credentials of a managed resource, as
+// its owners tell.
+func isHeld(mg composed) bool { return slices.ContainsFunc(mg.GetOwnerReferences(), v1.IsSecretOwner) }
+
+// isRestored tells whether a managed resource lost its owners, as one does that a
+// backup brings back. A Secret may have held its credentials.
+func isRestored(mg composed) bool { return len(mg.GetOwnerReferences()) == 0 }
 
 // ofPredecessor tells whether the controller of a managed resource was an
 // application of the same name, which is gone: garbage collection has yet to see it.
@@ -107,8 +115,12 @@ func (r *Reconciler) applyUser(ctx context.Context, l *life, d desiredUser) (com
 	if !ok {
 		mg := d.object
 		mg.SetOwnerReferences([]metav1.OwnerReference{owner})
-		r.reserve(ctx, l, d)
-		err := r.client.Create(ctx, mg)
+		h, err := r.heirloom(ctx, l, d)
+		if err != nil {
+			return nil, err
+		}
+		r.reserve(ctx, l, d, h)
+		err = r.client.Create(ctx, mg)
 		if kerrors.IsAlreadyExists(err) {
 			// The cache is behind, or the name belongs to somebody else.
 			return r.adopt(ctx, l.app, d)
@@ -130,11 +142,11 @@ func (r *Reconciler) applyUser(ctx context.Context, l *life, d desiredUser) (com
 	if err := r.keepHolder(ctx, l.app, d, want); err != nil {
 		return nil, err
 	}
+	want.SetWriteConnectionSecretToReference(d.object.GetWriteConnectionSecretToReference())
 	if err := r.prove(ctx, want, d); err != nil {
 		return nil, err
 	}
 	overlay(want, d)
-	want.SetWriteConnectionSecretToReference(d.object.GetWriteConnectionSecretToReference())
 	want.SetOwnerReferences(append([]metav1.OwnerReference{owner}, slices.DeleteFunc(want.GetOwnerReferences(), func(o metav1.OwnerReference) bool { return !v1.IsSecretOwner(o) })...))
 	r.rename(l.app, d, want)
 	if equality.Semantic.DeepEqual(have, want) {
@@ -178,24 +190,17 @@ func (r *Reconciler) adopt(ctx context.Context, app *v1.AivenApplication, d desi
 	}
 }
 
-// reserve gives a new managed resource the user that aivenator made for it, or
-// else a username that nobody has, and records with it that the user is about to be created. To
+// reserve gives a new managed resource the user that it inherits, or else a
+// username that nobody has, and records with it that the user is about to be created. To
 // record it here, after having looked and in the write that makes the resource, spares a write
 // later. When it cannot be seen who has the name, the resource looks for itself.
-func (r *Reconciler) reserve(ctx context.Context, l *life, d desiredUser) {
-	// Whoever has to wait for the first read of a service leaves the looking to the
-	// resource: applications of other services must not wait behind it.
-	ctx, cancel := context.WithTimeout(ctx, reservePatience)
-	defer cancel()
-	c, err := r.configs.Connect(ctx, l.access)
-	if err != nil {
+func (r *Reconciler) reserve(ctx context.Context, l *life, d desiredUser, h heirloom) {
+	s := r.glance(ctx, l, d.target)
+	if h.proof != "" && (s == nil || h.isOf(s, d)) {
+		h.give(d.object)
 		return
 	}
-	s, err := c.Service(ctx, aiven.ServiceRef{Project: d.target.project, Service: d.target.service})
-	if err != nil {
-		return
-	}
-	if r.inherit(ctx, l, d, s) {
+	if s == nil {
 		return
 	}
 	for i := range maxAttempts {
@@ -208,6 +213,23 @@ func (r *Reconciler) reserve(ctx context.Context, l *life, d desiredUser) {
 		meta.SetExternalCreatePending(d.object, r.now())
 		return
 	}
+}
+
+// glance returns the snapshot of a service, nil when it cannot be had soon: whoever
+// has to wait for the first read of a service leaves the looking to the resource, and
+// applications of other services do not wait behind it.
+func (r *Reconciler) glance(ctx context.Context, l *life, t target) *aiven.Service {
+	ctx, cancel := context.WithTimeout(ctx, reservePatience)
+	defer cancel()
+	c, err := r.configs.Connect(ctx, l.access)
+	if err != nil {
+		return nil
+	}
+	s, err := c.Service(ctx, aiven.ServiceRef{Project: t.project, Service: t.service})
+	if err != nil {
+		return nil
+	}
+	return s
 }
 
 // overlay sets what the application decides on an existing managed resource.
@@ -276,6 +298,9 @@ func isReady(mg composed) bool {
 // hold anything.
 func (r *Reconciler) details(ctx context.Context, mg composed) (connection.Details, error) {
 	ref := mg.GetWriteConnectionSecretToReference()
+	if ref == nil { // Somebody removed it.
+		return nil, errors.Wrap(kerrors.NewNotFound(corev1.Resource("secrets"), ""), "cannot get connection Secret")
+	}
 	s := &corev1.Secret{}
 	if err := r.client.Get(ctx, client.ObjectKey{Namespace: mg.GetNamespace(), Name: ref.Name}, s); err != nil {
 		return nil, errors.Wrap(err, "cannot get connection Secret")

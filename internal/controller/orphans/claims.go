@@ -23,6 +23,7 @@ import (
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/namesakes"
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/username"
 )
@@ -49,7 +50,8 @@ type claims struct {
 	// made are the users that this cluster made, and when their managed resources
 	// were made.
 	made map[ledgerKey]map[string]string
-	// spared are users that would not be deleted with their managed resources.
+	// spared are users that would not be deleted with the managed resources that they
+	// are of.
 	spared map[aiven.UserRef]bool
 }
 
@@ -81,7 +83,7 @@ func (s *Sweeper) claims(ctx context.Context) (claims, error) {
 }
 
 func (c *claims) add(mg serviceUser) {
-	u := userOf(mg)
+	u := providerconfig.UserOf(mg)
 	// The token of a configuration may not reach the services of one that the
 	// managed resource brings.
 	if ref := mg.GetProviderConfigReference(); ref != nil && mg.GetAuthSecretRef() == nil {
@@ -98,7 +100,7 @@ func (c *claims) add(mg serviceUser) {
 		return
 	}
 	c.users[u] = true
-	if !deletes(mg) {
+	if spares(mg) {
 		c.spared[u] = true
 	}
 }
@@ -109,17 +111,20 @@ func (c *claims) merge(o claims) {
 	maps.Copy(c.services, o.services)
 }
 
-func userOf(mg serviceUser) aiven.UserRef {
-	p := mg.GetServiceUserParameters()
-	return aiven.UserRef{ServiceRef: aiven.ServiceRef{Project: p.Project, Service: p.ServiceName}, Username: meta.GetExternalName(mg)}
-}
-
 // ours tells whether the managed resource has a user that was made for it: one
 // of a generated name that it was seen to have.
 func ours(mg serviceUser) bool {
 	u, o, a := meta.GetExternalName(mg), mg.GetServiceUserObservation(), mg.GetAnnotations()
 	return username.IsGenerated(u) && a[v1.AnnotationGeneratedUsername] == u && a[v1.AnnotationUsernameTaken] != u &&
-		o.Username == u && o.Type != builtIn
+		o.Username == u && o.Type != aiven.TypePrimary
+}
+
+// spares tells whether the managed resource has a user that is to stay when it
+// goes. Anybody can name a user, and with a token of one's own anybody can have it seen: only
+// a name that is made up for the managed resource makes the user its own then.
+func spares(mg serviceUser) bool {
+	has := providerconfig.HasUser(mg) && providerconfig.AccessOf(mg).IsCentral()
+	return !deletes(mg) && (has || namesakes.IsMadeUp(mg))
 }
 
 // deletes tells whether the user is to go when the managed resource goes.

@@ -12,16 +12,11 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
+	"github.com/provider-aiven/provider-aiven/internal/grants"
 )
 
-const (
-	// openSearch is Aiven's code of the services whose access rules do not go with
-	// their users.
-	openSearch = "opensearch"
-
-	// rulesPatience is how long the removal of access rules may take.
-	rulesPatience = time.Minute
-)
+// rulesPatience is how long the removal of access rules may take.
+const rulesPatience = time.Minute
 
 // delete deletes what was decided to delete, after a last look past the cache at
 // who claims what. The findings no longer list what is gone.
@@ -61,9 +56,14 @@ func (s *Sweeper) delete(ctx context.Context, found []*finding) {
 
 // deleteUsers deletes the users that it can, and returns these. Access rules go
 // before their users: of a user that is gone nobody would know that it left some.
+//
+// Entries in the ACLs of Kafka and its schema registry stay. They are for patterns of
+// usernames, which the users of an application share that are left; and which of them the provider
+// wrote was on record in managed resources that are gone, so that they cannot be told from
+// those that somebody else wrote.
 func (f *finding) deleteUsers(ctx context.Context) (done []string, err error) {
 	users := f.Delete
-	if f.service.Type == openSearch {
+	if f.service.Type == grants.OpenSearch {
 		users, err = f.removeRules(ctx)
 	}
 	for _, name := range users {

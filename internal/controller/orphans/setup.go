@@ -208,8 +208,8 @@ func (s *Sweeper) watch(ctx context.Context, kind client.Object) error {
 
 // gone takes note of a managed resource that went without its user.
 func (s *Sweeper) gone(mg serviceUser) {
-	u := userOf(mg)
-	if deletes(mg) || !username.IsGenerated(u.Username) || !s.spared.add(u) {
+	u := providerconfig.UserOf(mg)
+	if !spares(mg) || !username.IsGenerated(u.Username) || !s.spared.add(u) {
 		return
 	}
 	select {

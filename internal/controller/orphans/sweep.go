@@ -21,9 +21,6 @@ import (
 )
 
 const (
-	// builtIn is Aiven's type of users that come with a service.
-	builtIn = "primary"
-
 	// maxDeletions of one sweep for one configuration. When something went so
 	// wrong that many users look like orphans, whoever sees the events has time
 	// to step in.
@@ -216,7 +213,7 @@ func (f *finding) users() iter.Seq[orphans.User] {
 			return
 		}
 		for u := range f.service.Users() {
-			if !yield(orphans.User{Name: u.Username, BuiltIn: u.Type == builtIn}) {
+			if !yield(orphans.User{Name: u.Username, BuiltIn: u.Type == aiven.TypePrimary}) {
 				return
 			}
 		}

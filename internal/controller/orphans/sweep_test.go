@@ -149,6 +149,83 @@ func TestSweep(t *testing.T) {
 			},
 			stays: true, want: "0/1",
 		},
+		"KeptNeverSeen": {
+			reason: "Nor is one that was restored without its status, to be left behind.",
+			policy: v1alpha1.OrphansDelete,
+			leave: func(r *rig) {
+				mg := r.claim("orders")
+				r.note1()
+				mg.Spec.ManagementPolicies, mg.Status.AtProvider.Username = keepsUser, ""
+				r.force(mg)
+				r.gone(mg)
+				r.claim("other")
+			},
+			stays: true, want: "0/1",
+		},
+		"KeptForAnother": {
+			reason: "Nor is one that another managed resource had too, and left behind.",
+			policy: v1alpha1.OrphansDelete,
+			leave: func(r *rig) {
+				mg := r.claim("orders")
+				r.note1()
+				recordAndForce(r, r.another(u, func(mg *v1alpha1.KafkaServiceUser) {
+					mg.Status.AtProvider.ServiceUserObservation = v1alpha1.ServiceUserObservation{Username: u, Via: central.String()}
+				}))
+				r.force(mg)
+				r.claim("other")
+			},
+			stays: true, want: "0/1",
+		},
+		"NamedByAnother": {
+			reason: "That somebody names it, and would not delete it, means nothing.",
+			policy: v1alpha1.OrphansDelete,
+			leave: func(r *rig) {
+				mg := r.claim("orders")
+				r.note1()
+				recordAndForce(r, r.another(u))
+				r.force(mg)
+				r.claim("other")
+			},
+			want: "0/0",
+		},
+		"SeenByAnother": {
+			reason: "Nor that it was seen with a token of one's own.",
+			policy: v1alpha1.OrphansDelete,
+			leave: func(r *rig) {
+				mg := r.claim("orders")
+				r.note1()
+				recordAndForce(r, r.another(u, seenWithOwnToken))
+				r.force(mg)
+				r.claim("other")
+			},
+			want: "0/0",
+		},
+		"LeftByAnother": {
+			reason: "Nor that such a managed resource goes.",
+			policy: v1alpha1.OrphansDelete,
+			leave: func(r *rig) {
+				recordAndForce(r, r.claim("orders"))
+				mg := r.another(u, seenWithOwnToken)
+				r.force(mg)
+				r.gone(mg)
+				r.claim("other")
+			},
+			want: "0/0",
+		},
+		"LeftByAnothersConfiguration": {
+			reason: "A token of a ProviderConfig is one's own, too.",
+			policy: v1alpha1.OrphansDelete,
+			leave: func(r *rig) {
+				recordAndForce(r, r.claim("orders"))
+				mg := r.another(u, useTenants, func(mg *v1alpha1.KafkaServiceUser) {
+					mg.Status.AtProvider.ServiceUserObservation = v1alpha1.ServiceUserObservation{Username: u, Via: "ProviderConfig elsewhere/default"}
+				})
+				r.force(mg)
+				r.gone(mg)
+				r.claim("other")
+			},
+			want: "0/0",
+		},
 		"Tenants": {
 			reason: "Nothing is deleted with a token of a tenant, whoever made it.",
 			policy: v1alpha1.OrphansDelete,
@@ -220,6 +297,27 @@ func TestSweep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// another adds a managed resource of another namespace that names a user and would
+// not delete it.
+func (r *rig) another(name string, change ...func(*v1alpha1.KafkaServiceUser)) *v1alpha1.KafkaServiceUser {
+	r.t.Helper()
+	mg := &v1alpha1.KafkaServiceUser{ObjectMeta: metav1.ObjectMeta{Namespace: "elsewhere", Name: "another"}}
+	meta.SetExternalName(mg, name)
+	mg.Spec.ProviderConfigReference = &xpv2.ProviderConfigReference{Kind: central.Kind, Name: central.Name}
+	mg.Spec.ManagementPolicies = keepsUser
+	mg.Spec.ForProvider.ServiceUserParameters = v1alpha1.ServiceUserParameters{Project: project, ServiceName: kafka}
+	for _, f := range change {
+		f(mg)
+	}
+	r.create(mg)
+	return mg
+}
+
+func seenWithOwnToken(mg *v1alpha1.KafkaServiceUser) {
+	mg.SetAuthSecretRef(&xpv2.LocalSecretKeySelector{LocalSecretReference: xpv2.LocalSecretReference{Name: "own"}, Key: "token"})
+	mg.Status.AtProvider.ServiceUserObservation = v1alpha1.ServiceUserObservation{Username: meta.GetExternalName(mg), Via: "Secret elsewhere/own"}
 }
 
 func useTenants(mg *v1alpha1.KafkaServiceUser) {

@@ -70,8 +70,14 @@ type Reconciler struct {
 	lists []client.ObjectList
 
 	mu sync.Mutex
-	// said is the last decision that people were told of, by UID.
-	said map[types.UID]string
+	// said is the last decision about each Secret that people were told of.
+	said map[types.NamespacedName]said
+}
+
+// said is what was decided about a Secret.
+type said struct {
+	uid            types.UID
+	action, reason string
 }
 
 // Reconcile decides what becomes of one Secret.
@@ -80,10 +86,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	defer cancel()
 	s := metadata()
 	if err := r.cache.Get(ctx, req.NamespacedName, s); err != nil {
+		if kerrors.IsNotFound(err) {
+			r.forget(req.NamespacedName)
+		}
 		return reconcile.Result{}, errors.Wrap(client.IgnoreNotFound(err), "cannot get Secret")
 	}
 	if meta.WasDeleted(s) {
-		r.forget(s)
+		r.forget(req.NamespacedName)
 		return r.revoke(ctx, s)
 	}
 	if v1.ApplicationOf(s) == "" {
@@ -162,13 +171,13 @@ func (r *Reconciler) mark(ctx context.Context, s *metav1.PartialObjectMetadata, 
 // report tells people and metrics of a decision that is new.
 func (r *Reconciler) report(s *metav1.PartialObjectMetadata, d janitor.Decision) {
 	if d.Reason == janitor.ReasonWanted && d.Action == janitor.Keep {
-		r.forget(s)
+		r.forget(client.ObjectKeyFromObject(s))
 		return
 	}
+	key, is := client.ObjectKeyFromObject(s), said{uid: s.GetUID(), action: string(d.Action), reason: d.Reason}
 	r.mu.Lock()
-	said := string(d.Action) + d.Reason
-	again := r.said[s.GetUID()] == said
-	r.said[s.GetUID()] = said
+	again := r.said[key] == is
+	r.said[key] = is
 	r.mu.Unlock()
 	if again {
 		return
@@ -190,10 +199,10 @@ func (r *Reconciler) report(s *metav1.PartialObjectMetadata, d janitor.Decision)
 	r.log.Debug("Decided about a Secret that no application names", "namespace", s.GetNamespace(), "name", s.GetName(), "action", d.Action, "reason", d.Reason)
 }
 
-func (r *Reconciler) forget(s *metav1.PartialObjectMetadata) {
+func (r *Reconciler) forget(secret types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.said, s.GetUID())
+	delete(r.said, secret)
 }
 
 func (r *Reconciler) event(s *metav1.PartialObjectMetadata, reason event.Reason, message string) {

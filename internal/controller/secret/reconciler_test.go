@@ -188,6 +188,51 @@ func TestSweepAgain(t *testing.T) {
 	}
 }
 
+// TestSaid: what people were told of a Secret is kept no longer than the Secret.
+func TestSaid(t *testing.T) {
+	anew := func(r *rig) error {
+		s := published(mine, finalizers())
+		s.SetUID("another")
+		return r.kube.Create(t.Context(), s)
+	}
+	cases := map[string]struct {
+		reason string
+		then   func(r *rig) error
+		want   []string
+		kept   int
+	}{
+		"Stays": {reason: "It is told once.", then: func(*rig) error { return nil }, want: []string{"spared InUse"}, kept: 1},
+		"Gone":  {reason: "Nothing is kept of a Secret that is gone.", then: func(r *rig) error { return r.kube.Delete(t.Context(), r.secret(t)) }, want: []string{"spared InUse"}},
+		"Another": {
+			reason: "One of the same name is another one.", want: []string{"spared InUse", "spared InUse"}, kept: 1,
+			then: func(r *rig) error {
+				if err := r.kube.Delete(t.Context(), r.secret(t)); err != nil {
+					return err
+				}
+				return anew(r)
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, published(mine, finalizers()))
+			r.uses = []janitor.Use{{Kind: "deployment", Name: "orders"}}
+			if _, err := r.reconcile(t); err != nil {
+				t.Fatal(err)
+			}
+			if err := tc.then(r); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.reconcile(t); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, r.counts); diff != "" || len(r.said) != tc.kept {
+				t.Errorf("%s: %d are kept, want %d; told: -want, +got:\n%s", tc.reason, len(r.said), tc.kept, diff)
+			}
+		})
+	}
+}
+
 func TestWantsChanged(t *testing.T) {
 	cases := map[string]struct {
 		reason  string

@@ -53,7 +53,7 @@ func newRig(t *testing.T, objects ...client.Object) *rig {
 	r := &rig{kube: apiServer(t, objects...)}
 	r.Reconciler = &Reconciler{
 		client: r.kube, cache: r.kube, live: r.kube, workloads: r, metrics: r, record: r, log: logging.NewNopLogger(),
-		policy: janitor.Policy{Grace: time.Hour}, now: func() time.Time { return noon }, said: make(map[types.UID]string),
+		policy: janitor.Policy{Grace: time.Hour}, now: func() time.Time { return noon }, said: make(map[types.NamespacedName]said),
 		lists: []client.ObjectList{&v1alpha1.KafkaServiceUserList{}, &v1alpha1.OpenSearchServiceUserList{}, &v1alpha1.ValkeyServiceUserList{}},
 	}
 	return r

@@ -65,7 +65,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o controller.Options, d Depend
 		workloads: d.Workloads, policy: d.Policy, metrics: d.Metrics, now: d.Now, lists: d.Lists,
 		record: event.NewAPIRecorder(mgr.GetEventRecorderFor(controllerName)), //nolint:staticcheck // The runtime has no other yet.
 		log:    o.Logger.WithValues("controller", controllerName),
-		said:   make(map[types.UID]string),
+		said:   make(map[types.NamespacedName]said),
 	}
 	if err := mgr.GetFieldIndexer().IndexField(ctx, metadata(), indexApplication, func(s client.Object) []string { return []string{v1.ApplicationOf(s)} }); err != nil {
 		return errors.Wrap(err, "cannot index Secrets by application")

@@ -53,10 +53,22 @@ func newAttempts() *attempts { return &attempts{by: make(map[types.UID]attempt)}
 func (a *attempts) mayHave(mg ServiceUser) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.by[mg.GetUID()].tried == triedBy(mg) || pending(mg) && !mg.GetCreationTimestamp().After(a.begin().Add(clockSkew))
+}
+
+// began returns when this process began to reconcile, which is now if it has not.
+func (a *attempts) began() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.begin()
+}
+
+// begin begins, unless that was before. The caller holds the lock.
+func (a *attempts) begin() time.Time {
 	if a.since.IsZero() {
 		a.since = time.Now()
 	}
-	return a.by[mg.GetUID()].tried == triedBy(mg) || pending(mg) && !mg.GetCreationTimestamp().After(a.since.Add(clockSkew))
+	return a.since
 }
 
 // created tells whether this process created the user of the managed resource's
@@ -74,12 +86,16 @@ func (a *attempts) isTaken(mg metav1.Object) bool {
 	return a.by[mg.GetUID()].taken == meta.GetExternalName(mg)
 }
 
-// unsettled tells whether a user may still appear whose creation was not answered.
-func (a *attempts) unsettled(mg metav1.Object) bool {
+// settles returns when a user is to be seen at the latest whose creation was not
+// answered, the zero value when none was.
+func (a *attempts) settles(mg metav1.Object) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := a.by[mg.GetUID()].unanswered
-	return !t.IsZero() && time.Since(t) < settleTime
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(settleTime)
 }
 
 // ended takes note of how an attempt to create the user ended.
@@ -105,6 +121,23 @@ func (a *attempts) forget(mg metav1.Object) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.by, mg.GetUID())
+}
+
+// unsettled tells whether a user may still appear that is not to be seen.
+func (e *external[T]) unsettled(mg T) bool { return time.Now().Before(e.settles(mg)) }
+
+// settles returns when a user of the managed resource is to be seen at the latest,
+// if there is one: this process may have tried to create it and got no answer, or one before it,
+// which nobody knows of. The zero value when nothing is open.
+func (e *external[T]) settles(mg T) time.Time {
+	t := e.attempts.settles(mg)
+	if !e.ours || !pending(mg) || providerconfig.HasUser(mg) || e.attempts.created(mg) {
+		return t
+	}
+	if began := e.attempts.began().Add(settleTime); began.After(t) {
+		t = began
+	}
+	return t
 }
 
 // triedBy returns what says which user is tried, and with whose token: what came of

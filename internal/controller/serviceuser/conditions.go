@@ -16,6 +16,8 @@ import (
 	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 )
 
+const redacted = "Aiven hides the credentials from this token. It needs the right service:secrets:read or service:users:write."
+
 // An explanation says why a user is not ready and what to do about it. The
 // message may have two %s: the project and the service.
 type explanation struct {
@@ -34,6 +36,7 @@ var explanations = []explanation{
 	{providerconfig.ErrNotAllowed, v1.ReasonInvalidConfiguration, "The configuration is not allowed. Ask the platform team."},
 	{providerconfig.ErrNamespacesUnknown, v1.ReasonMissingRight, "The provider may not list namespaces, and so not tell whose service %[2]s of project %[1]s is. Ask the platform team to give it this right."},
 	{errTaken, v1.ReasonUsernameTaken, "A user of that name exists already in service %[2]s of project %[1]s and was not made for this resource. To import it on purpose, set the annotation crossplane.io/external-name yourself."},
+	{errHidden, v1.ReasonCredentialsRedacted, redacted},
 	{errVanished, v1.ReasonUserVanished, "The user was deleted at Aiven by somebody else, from service %[2]s of project %[1]s. The application gets a new one."},
 	{aiven.ErrUnauthorized, v1.ReasonTokenRejected, "Aiven does not accept the token: that of authSecretRef where there is one, else that of the configuration. Replace it; nothing else is needed."},
 	{aiven.ErrForbidden, v1.ReasonAccessDenied, "The token may not do this in project %s. It needs the rights to read services and their secrets and to write service users."},
@@ -75,7 +78,7 @@ func readiness(mg ServiceUser, s *aiven.Service, u aiven.User, missing []string,
 	c := v1.Ready()
 	switch {
 	case len(missing) > 0 && u.Redacted:
-		c = v1.NotReady(v1.ReasonCredentialsRedacted, "Aiven hides the credentials from this token. It needs the right service:secrets:read or service:users:write.")
+		c = v1.NotReady(v1.ReasonCredentialsRedacted, redacted)
 	case len(missing) > 0:
 		c = v1.NotReady(v1.ReasonCredentialsIncomplete, "Aiven has not delivered: "+strings.Join(missing, ", ")+". This passes within seconds after a change; if it does not, reset the credentials of the user at Aiven.")
 	case !s.Operational():

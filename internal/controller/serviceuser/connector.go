@@ -17,7 +17,11 @@ import (
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
@@ -148,10 +152,8 @@ func (c *connector[T]) replaces(ctx context.Context, mg T) (bool, error) {
 		return false, nil
 	}
 	others, err := c.kind.others(ctx, c.cache, mg, client.InNamespace(mg.GetNamespace()), client.MatchingFields{namesakes.IndexField: pattern})
-	central := providerconfig.AccessOf(mg).IsCentral()
 	return slices.ContainsFunc(others, func(o T) bool {
-		// What was seen with a tenant's token proves nothing for the central one.
-		return userRef(o).ServiceRef == userRef(mg).ServiceRef && providerconfig.HasUser(o) && (!central || providerconfig.AccessOf(o).IsCentral())
+		return providerconfig.UserOf(o).ServiceRef == providerconfig.UserOf(mg).ServiceRef && hasUserFor(mg, o)
 	}), err
 }
 
@@ -162,8 +164,7 @@ func rotates(mg metav1.Object) bool { return v1.RevisionOf(mg) > 1 }
 // granted now: it was seen to have it, or it recorded that it was about to create one of
 // a name that is made up for it.
 func earned(mg ServiceUser) bool {
-	name, owner := meta.GetExternalName(mg), namesakes.OwnerOf(mg)
-	return providerconfig.HasUser(mg) || pending(mg) && username.PrefixOf(name) == username.Prefix(owner.Namespace, owner.Name)
+	return providerconfig.HasUser(mg) || pending(mg) && namesakes.IsMadeUp(mg)
 }
 
 // track records the use of the configuration. What is being deleted needs no new
@@ -171,7 +172,6 @@ func earned(mg ServiceUser) bool {
 // would keep the managed resource, and with it the namespace, for ever.
 func (c *connector[T]) track(ctx context.Context, mg T) error {
 	if meta.WasDeleted(mg) {
-		c.tracked.Delete(mg.GetUID())
 		return nil
 	}
 	ref := mg.GetProviderConfigReference()
@@ -186,4 +186,13 @@ func (c *connector[T]) track(ctx context.Context, mg T) error {
 		return nil
 	}
 	return errors.Wrap(err, "cannot track the use of the configuration")
+}
+
+// forgets drops what is known of managed resources that are gone, however they went.
+func (c *connector[T]) forgets() handler.EventHandler {
+	return handler.Funcs{DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		c.tracked.Delete(e.Object.GetUID())
+		c.attempts.forget(e.Object)
+		c.refusals.forget(e.Object)
+	}}
 }

@@ -33,8 +33,8 @@ func index[T ServiceUser](ctx context.Context, mgr ctrl.Manager, k Kind[T]) erro
 	fields := map[string]client.IndexerFunc{
 		providerconfig.IndexField: providerconfig.Index,
 		namesakes.IndexField:      namesakes.Index,
-		indexUser:                 func(o client.Object) []string { return []string{userKey(userRef(o.(T)))} },               //nolint:forcetypeassert // The kind's own.
-		indexService:              func(o client.Object) []string { return []string{serviceKey(userRef(o.(T)).ServiceRef)} }, //nolint:forcetypeassert // The kind's own.
+		indexUser:                 func(o client.Object) []string { return []string{userKey(providerconfig.UserOf(o.(T)))} },               //nolint:forcetypeassert // The kind's own.
+		indexService:              func(o client.Object) []string { return []string{serviceKey(providerconfig.UserOf(o.(T)).ServiceRef)} }, //nolint:forcetypeassert // The kind's own.
 	}
 	for name, fn := range fields {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, k.New(), name, fn); err != nil {

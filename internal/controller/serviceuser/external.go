@@ -32,6 +32,10 @@ var errVanished = errors.New("the user was deleted at Aiven by somebody else")
 // errTaken is returned for a user whose generated name belongs to somebody else.
 var errTaken = errors.New("a user of that name exists already and was not made for this resource")
 
+// errHidden is returned for a user that is to be inherited while Aiven does not
+// tell its password, which says whose it is.
+var errHidden = errors.New("Aiven hides the user's password, which would tell whose the user is")
+
 // An external is the client of one managed resource during one reconcile.
 type external[T ServiceUser] struct {
 	kind     Kind[T]
@@ -56,7 +60,7 @@ type external[T ServiceUser] struct {
 func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObservation, error) {
 	ctx = aiven.WithUrgency(ctx, urgency(mg))
 	e.ours = e.owns(mg)
-	ref := userRef(mg)
+	ref := providerconfig.UserOf(mg)
 	s, err := e.service(ctx, mg, ref)
 	if err != nil {
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot get service")
@@ -73,6 +77,8 @@ func (e *external[T]) Observe(ctx context.Context, mg T) (managed.ExternalObserv
 		return e.absent(ctx, mg, s)
 	case wrongType:
 		return managed.ExternalObservation{}, nil // A user of another kind of service is not ours.
+	case !e.ours && inherits(mg) && u.Password == "" && !taken(mg) && !meta.WasDeleted(mg):
+		return managed.ExternalObservation{}, e.unobserved(mg, errHidden, "cannot observe user")
 	case !e.ours:
 		return managed.ExternalObservation{}, e.refuse(ctx, mg)
 	default:
@@ -94,6 +100,7 @@ func (e *external[T]) service(ctx context.Context, mg T, ref aiven.UserRef) (*ai
 	u, found := s.User(ref.Username)
 	switch {
 	case !found && meta.WasDeleted(mg) && !s.ObservedAt.After(meta.GetExternalCreatePending(mg)):
+	case !found && meta.WasDeleted(mg) && !s.ObservedAt.After(e.settles(mg)) && !e.unsettled(mg):
 	case !found && !meta.WasDeleted(mg) && e.vanished(mg) && mg.GetCondition(xpv2.TypeReady).Reason != v1.ReasonUserVanished:
 		// Much follows from that: it is not believed of one answer.
 	case found && e.incomplete(s, u) && time.Since(s.ObservedAt) > incompleteAge:
@@ -124,7 +131,7 @@ func (e *external[T]) absent(ctx context.Context, mg T, s *aiven.Service) (manag
 	if e.vanished(mg) {
 		return managed.ExternalObservation{}, e.unobserved(mg, errors.Wrapf(errVanished, "user %s", meta.GetExternalName(mg)), "cannot observe user")
 	}
-	if err := e.aiven.Congested(ctx, userRef(mg)); err != nil {
+	if err := e.aiven.Congested(ctx, providerconfig.UserOf(mg)); err != nil {
 		// To wait in line here would hold a worker that others need.
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot create user")
 	}
@@ -147,21 +154,17 @@ func (e *external[T]) vanished(mg T) bool {
 
 // deleted tells whether everything of a user that is not to be seen has gone.
 func (e *external[T]) deleted(ctx context.Context, mg T) (managed.ExternalObservation, error) {
-	if e.attempts.unsettled(mg) {
-		// A creation was not answered: the user may yet appear.
+	if e.unsettled(mg) {
 		return managed.ExternalObservation{ResourceExists: true}, nil
 	}
 	done := true
 	if e.ours {
 		var err error
-		if done, err = e.access.Revoked(ctx, e.aiven, mg, userRef(mg)); err != nil && !errors.Is(err, aiven.ErrServiceNotFound) {
+		if done, err = e.access.Revoked(ctx, e.aiven, mg, providerconfig.UserOf(mg)); err != nil && !errors.Is(err, aiven.ErrServiceNotFound) {
 			return managed.ExternalObservation{}, err
 		} else if err != nil {
 			done = true
 		}
-	}
-	if done {
-		e.attempts.forget(mg)
 	}
 	return managed.ExternalObservation{ResourceExists: !done}, nil
 }
@@ -177,7 +180,7 @@ func (e *external[T]) present(ctx context.Context, mg T, s *aiven.Service, u aiv
 	if err != nil {
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot get project CA")
 	}
-	access, err := e.access.Observe(ctx, e.aiven, mg, observedUser{ref: userRef(mg), user: u})
+	access, err := e.access.Observe(ctx, e.aiven, mg, observedUser{ref: providerconfig.UserOf(mg), user: u})
 	if err != nil {
 		return managed.ExternalObservation{}, e.unobserved(mg, err, "cannot observe access")
 	}
@@ -195,10 +198,11 @@ func (e *external[T]) shared(ctx context.Context, mg T, u aiven.User) (bool, err
 	if u.Type == aiven.TypePrimary {
 		return true, nil
 	}
-	others, err := e.kind.others(ctx, e.cache, mg, client.MatchingFields{indexUser: userKey(userRef(mg))})
+	others, err := e.kind.others(ctx, e.cache, mg, client.MatchingFields{indexUser: userKey(providerconfig.UserOf(mg))})
 	return slices.ContainsFunc(others, func(o T) bool {
-		// Only what was seen to have the user has it: anybody can name it.
-		return !meta.WasDeleted(o) && o.GetServiceUserObservation().Username == u.Username
+		// Only what was seen to have the user has it: anybody can name it. In doubt, as
+		// about one whose configuration was changed, the user stays.
+		return !meta.WasDeleted(o) && (hasUserFor(mg, o) || providerconfig.SeenCentrally(o))
 	}), err
 }
 
@@ -221,7 +225,7 @@ func (e *external[T]) details(ctx context.Context, s *aiven.Service, u aiven.Use
 // attempt may have created it, whose answer was lost.
 func (e *external[T]) Create(ctx context.Context, mg T) (managed.ExternalCreation, error) {
 	ctx = aiven.WithUrgency(ctx, urgency(mg))
-	ref := userRef(mg)
+	ref := providerconfig.UserOf(mg)
 	initial := e.access.Initial(mg)
 	u, err := e.aiven.CreateUser(ctx, ref, initial, aiven.WithAtMost(e.granted.AtMost))
 	if errors.Is(err, aiven.ErrUserExists) {
@@ -273,12 +277,12 @@ func (e *external[T]) resume(ctx context.Context, mg T, ref aiven.UserRef) (aive
 // change; Observe follows them.
 func (e *external[T]) Update(ctx context.Context, mg T) (managed.ExternalUpdate, error) {
 	ctx = aiven.WithUrgency(ctx, aiven.Urgency{Class: aiven.ClassEdit, Since: time.Now()})
-	if err := e.access.Ensure(ctx, e.aiven, mg, userRef(mg)); err != nil {
+	if err := e.access.Ensure(ctx, e.aiven, mg, providerconfig.UserOf(mg)); err != nil {
 		mg.SetConditions(notReady(mg, err))
 		return managed.ExternalUpdate{}, errors.Wrap(err, "cannot grant access")
 	}
 	if acknowledges(mg) {
-		if err := e.aiven.AcknowledgeRenewal(ctx, userRef(mg)); err != nil {
+		if err := e.aiven.AcknowledgeRenewal(ctx, providerconfig.UserOf(mg)); err != nil {
 			return managed.ExternalUpdate{}, errors.Wrap(err, "cannot acknowledge the renewal of the certificate")
 		}
 		o := mg.GetServiceUserObservation()
@@ -286,8 +290,8 @@ func (e *external[T]) Update(ctx context.Context, mg T) (managed.ExternalUpdate,
 		mg.SetServiceUserObservation(o)
 	}
 	// Say at once that it is done: our own write is no news to anybody.
-	if s, err := e.aiven.Service(ctx, userRef(mg).ServiceRef); err == nil {
-		if u, found := s.User(userRef(mg).Username); found {
+	if s, err := e.aiven.Service(ctx, providerconfig.UserOf(mg).ServiceRef); err == nil {
+		if u, found := s.User(providerconfig.UserOf(mg).Username); found {
 			_, err = e.present(ctx, mg, s, u)
 			return managed.ExternalUpdate{}, err
 		}
@@ -299,15 +303,15 @@ func (e *external[T]) Update(ctx context.Context, mg T) (managed.ExternalUpdate,
 // exist is as good as deleted.
 func (e *external[T]) Delete(ctx context.Context, mg T) (managed.ExternalDelete, error) {
 	ctx = aiven.WithUrgency(ctx, urgency(mg))
-	if err := e.aiven.Congested(ctx, userRef(mg)); err != nil {
+	if err := e.aiven.Congested(ctx, providerconfig.UserOf(mg)); err != nil {
 		return managed.ExternalDelete{}, errors.Wrap(err, "cannot delete user")
 	}
-	ref := userRef(mg)
+	ref := providerconfig.UserOf(mg)
 	if err := e.access.Revoke(ctx, e.aiven, mg, ref); err != nil {
 		return managed.ExternalDelete{}, errors.Wrap(err, "cannot revoke access")
 	}
 	s, err := e.aiven.Service(ctx, ref.ServiceRef)
-	if err == nil && !e.attempts.unsettled(mg) {
+	if err == nil && !e.unsettled(mg) {
 		if _, found := s.User(ref.Username); !found {
 			return managed.ExternalDelete{}, nil
 		}
@@ -339,7 +343,6 @@ func (e *external[T]) owns(mg T) bool {
 // refuse has nothing to do with a user that is somebody else's, but to remember.
 func (e *external[T]) refuse(ctx context.Context, mg T) error {
 	if meta.WasDeleted(mg) {
-		e.attempts.forget(mg)
 		return nil
 	}
 	mg.SetConditions(notReady(mg, errTaken))
@@ -363,9 +366,11 @@ func (e *external[T]) unobserved(mg T, err error, doing string) error {
 	return errors.Wrap(err, doing)
 }
 
-func userRef(mg ServiceUser) aiven.UserRef {
-	p := mg.GetServiceUserParameters()
-	return aiven.UserRef{ServiceRef: aiven.ServiceRef{Project: p.Project, Service: p.ServiceName}, Username: meta.GetExternalName(mg)}
+// hasUserFor tells whether another managed resource was seen to have its user, as
+// far as that matters for the one that asks: what was seen with a tenant's token
+// proves nothing for the central one.
+func hasUserFor(mg, other ServiceUser) bool {
+	return providerconfig.HasUser(other) && (!providerconfig.AccessOf(mg).IsCentral() || providerconfig.AccessOf(other).IsCentral())
 }
 
 // pending tells whether somebody recorded that the user was about to be created.

@@ -185,7 +185,7 @@ func lifecycle[T ServiceUser](t *testing.T, p place, k Kind[T]) {
 	if err != nil {
 		t.Fatalf("Create: %v", err)
 	}
-	t.Cleanup(func() { _ = p.client.DeleteUser(context.WithoutCancel(ctx), userRef(mg)) })
+	t.Cleanup(func() { _ = p.client.DeleteUser(context.WithoutCancel(ctx), providerconfig.UserOf(mg)) })
 
 	o := settled(t, e, mg)
 	if !o.ResourceExists || !o.ResourceUpToDate {

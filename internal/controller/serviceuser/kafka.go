@@ -9,6 +9,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/grants"
 )
 
 // Kafka users log in with a certificate, and to the schema registry with a
@@ -19,7 +20,7 @@ func Kafka() Kind[*v1alpha1.KafkaServiceUser] {
 		GVK:         v1alpha1.KafkaServiceUserGroupVersionKind,
 		New:         func() *v1alpha1.KafkaServiceUser { return &v1alpha1.KafkaServiceUser{} },
 		NewList:     func() resource.ManagedList { return &v1alpha1.KafkaServiceUserList{} },
-		ServiceType: "kafka",
+		ServiceType: grants.Kafka,
 		Service:     connection.Kafka,
 		Resources:   kafkaResources,
 		NewAccess: func(kube client.Client) Access[*v1alpha1.KafkaServiceUser] {

@@ -13,6 +13,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/namesakes"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/username"
 )
 
@@ -99,7 +100,7 @@ func (a kafkaAccess) Revoked(ctx context.Context, c *aiven.Client, mg *v1alpha1.
 
 func (kafkaAccess) remove(ctx context.Context, c *aiven.Client, mg *v1alpha1.KafkaServiceUser, e *kafkaEntries, which []aiven.KafkaEntry) error {
 	for _, k := range which {
-		if err := c.DeleteKafkaEntry(ctx, userRef(mg).ServiceRef, k); err != nil {
+		if err := c.DeleteKafkaEntry(ctx, providerconfig.UserOf(mg).ServiceRef, k); err != nil {
 			return errors.Wrap(err, "cannot delete ACL entry")
 		}
 		e.ours = slices.DeleteFunc(e.ours, func(o aiven.KafkaEntry) bool { return o.ID == k.ID })
@@ -154,7 +155,7 @@ func (a kafkaAccess) siblings(ctx context.Context, mg *v1alpha1.KafkaServiceUser
 	}
 	others, err := Kafka().others(ctx, a.kube, mg, client.InNamespace(mg.GetNamespace()), sel)
 	return slices.DeleteFunc(others, func(o *v1alpha1.KafkaServiceUser) bool {
-		return userRef(o).ServiceRef != r.ServiceRef || patternOf(o) != patternOf(mg)
+		return providerconfig.UserOf(o).ServiceRef != r.ServiceRef || patternOf(o) != patternOf(mg)
 	}), err
 }
 
@@ -168,9 +169,9 @@ func asksForNothing(mg *v1alpha1.KafkaServiceUser) bool {
 // patternOf returns for which usernames entries are written: those of all users
 // that are made up for the same application, or one that a person chose.
 func patternOf(mg *v1alpha1.KafkaServiceUser) string {
-	name, owner := meta.GetExternalName(mg), namesakes.OwnerOf(mg)
-	if p := username.PrefixOf(name); p != "" && p == username.Prefix(owner.Namespace, owner.Name) {
-		return p + "*"
+	name := meta.GetExternalName(mg)
+	if namesakes.IsMadeUp(mg) {
+		return username.PrefixOf(name) + "*"
 	}
 	return name
 }

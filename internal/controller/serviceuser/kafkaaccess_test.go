@@ -17,6 +17,7 @@ import (
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
+	"github.com/provider-aiven/provider-aiven/internal/providerconfig"
 	"github.com/provider-aiven/provider-aiven/internal/username"
 )
 
@@ -222,13 +223,13 @@ func TestKafkaAccessOfSeveral(t *testing.T) {
 			}
 			access := Kafka().NewAccess(newManager(t, objects...).Client)
 			act, done := access.Ensure, func() (bool, error) {
-				s, err := access.Observe(t.Context(), p.client, mg, observedUser{ref: userRef(mg)})
+				s, err := access.Observe(t.Context(), p.client, mg, observedUser{ref: providerconfig.UserOf(mg)})
 				return s.UpToDate && !s.Pending, err
 			}
 			if tc.revoke {
-				act, done = access.Revoke, func() (bool, error) { return access.Revoked(t.Context(), p.client, mg, userRef(mg)) }
+				act, done = access.Revoke, func() (bool, error) { return access.Revoked(t.Context(), p.client, mg, providerconfig.UserOf(mg)) }
 			}
-			if err := act(t.Context(), p.client, mg, userRef(mg)); err != nil {
+			if err := act(t.Context(), p.client, mg, providerconfig.UserOf(mg)); err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}
 			less := cmpopts.SortSlices(cmp.Less[string])

@@ -9,6 +9,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/grants"
 )
 
 // OpenSearch users have rows in the access control list of their service.
@@ -17,7 +18,7 @@ func OpenSearch() Kind[*v1alpha1.OpenSearchServiceUser] {
 		GVK:         v1alpha1.OpenSearchServiceUserGroupVersionKind,
 		New:         func() *v1alpha1.OpenSearchServiceUser { return &v1alpha1.OpenSearchServiceUser{} },
 		NewList:     func() resource.ManagedList { return &v1alpha1.OpenSearchServiceUserList{} },
-		ServiceType: "opensearch",
+		ServiceType: grants.OpenSearch,
 		Service:     connection.OpenSearch,
 		NewAccess: func(client.Client) Access[*v1alpha1.OpenSearchServiceUser] {
 			return ruleAccess[*v1alpha1.OpenSearchServiceUser]{rules: openSearchRules}

@@ -43,6 +43,9 @@ type refusals struct {
 
 func (r *refusals) record(mg resource.Managed, c xpv2.Condition) { r.conditions.Store(mg.GetUID(), c) }
 
+// forget drops what was recorded of a managed resource that is gone.
+func (r *refusals) forget(mg metav1.Object) { r.conditions.Delete(mg.GetUID()) }
+
 // apply sets the recorded condition, if there is one, once.
 func (r *refusals) apply(o client.Object) {
 	c, ok := r.conditions.LoadAndDelete(o.GetUID())

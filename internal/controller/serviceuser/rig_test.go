@@ -92,7 +92,7 @@ func newRig[T ServiceUser](t *testing.T, k Kind[T], objects ...client.Object) *r
 	m := newManager(t, append(objects, pc)...)
 	r := &rig{place: simulated(t), kube: m.Client}
 	clients := providerconfig.NewClients(func(providerconfig.Key, aiven.Limits) (*aiven.Client, error) { return r.client, nil })
-	r.reconciler = newReconciler(m, controller.Options{Logger: logging.NewNopLogger(), Features: &feature.Flags{}, PollInterval: time.Minute}, Dependencies{
+	r.reconciler, _ = newReconciler(m, controller.Options{Logger: logging.NewNopLogger(), Features: &feature.Flags{}, PollInterval: time.Minute}, Dependencies{
 		Resolver: providerconfig.NewResolver(r.kube, providerconfig.Sources{Secrets: oneToken{}}, clients, providerconfig.BaseURLs{}),
 		Grants:   r, Names: everybody{},
 	}, k)
@@ -116,9 +116,9 @@ func (r *rig) passes(t *testing.T, mg client.Object) {
 }
 
 // writes returns what was changed at Aiven, in this order, and of which user.
-func (r *rig) writes() []string {
+func (p place) writes() []string {
 	var out []string
-	for _, q := range r.sim.Requests() {
+	for _, q := range p.sim.Requests() {
 		if q.Method != http.MethodGet {
 			out = append(out, q.Operation+" "+q.User)
 		}

@@ -74,6 +74,7 @@ func (k Kind[T]) Setup(ctx context.Context, mgr ctrl.Manager, o controller.Optio
 		}
 	}
 
+	r, c := newReconciler(mgr, o, d, k)
 	e := &enqueuer[T]{kind: k, reader: mgr.GetClient(), log: o.Logger}
 	opts := o.ForControllerRuntime()
 	opts.RateLimiter = workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstDelay, maxDelay)
@@ -81,30 +82,33 @@ func (k Kind[T]) Setup(ctx context.Context, mgr ctrl.Manager, o controller.Optio
 		Named(name).
 		WithOptions(opts).
 		For(k.New(), builder.WithPredicates(resource.DesiredStateChanged())).
+		Watches(k.New(), c.forgets()).
 		Watches(&v1alpha1.ClusterProviderConfig{}, e.forConfig(), onSpec()).
 		Watches(&v1alpha1.ProviderConfig{}, e.forConfig(), onSpec()).
 		WatchesRawSource(e.fromAiven(d.Clients)).
 		WatchesRawSource(e.fromTokens(d.Tokens)).
-		Complete(newReconciler(mgr, o, d, k))
+		Complete(r)
 	return errors.Wrapf(err, "cannot set up the controller of %s", k.GVK.Kind)
 }
 
-func newReconciler[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Dependencies, k Kind[T]) *managed.Reconciler {
+// newReconciler returns the reconciler of a kind, and what it connects with.
+func newReconciler[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Dependencies, k Kind[T]) (*managed.Reconciler, *connector[T]) {
 	name := managed.ControllerName(k.GVK.GroupKind().String())
 	refused := &refusals{}
+	c := &connector[T]{
+		kind:     k,
+		access:   k.NewAccess(mgr.GetClient()),
+		clients:  d.Resolver,
+		grants:   d.Grants,
+		names:    d.Names,
+		refusals: refused,
+		attempts: newAttempts(),
+		marks:    &annotations{client: mgr.GetClient()},
+		usage:    resource.NewProviderConfigUsageTracker(mgr.GetClient(), &v1alpha1.ProviderConfigUsage{}),
+		cache:    mgr.GetClient(),
+	}
 	opts := []managed.ReconcilerOption{
-		managed.WithTypedExternalConnector[T](&connector[T]{
-			kind:     k,
-			access:   k.NewAccess(mgr.GetClient()),
-			clients:  d.Resolver,
-			grants:   d.Grants,
-			names:    d.Names,
-			refusals: refused,
-			attempts: newAttempts(),
-			marks:    &annotations{client: mgr.GetClient()},
-			usage:    resource.NewProviderConfigUsageTracker(mgr.GetClient(), &v1alpha1.ProviderConfigUsage{}),
-			cache:    mgr.GetClient(),
-		}),
+		managed.WithTypedExternalConnector(c),
 		managed.WithInitializers(&initializer{client: mgr.GetClient()}),
 		managed.WithCriticalAnnotationUpdater(&annotations{client: mgr.GetClient()}),
 		managed.WithDeterministicExternalName(true),
@@ -120,7 +124,7 @@ func newReconciler[T ServiceUser](mgr ctrl.Manager, o controller.Options, d Depe
 	if o.MetricOptions != nil && o.MetricOptions.MRMetrics != nil {
 		opts = append(opts, managed.WithMetricRecorder(o.MetricOptions.MRMetrics))
 	}
-	return managed.NewReconciler(quietManager{Manager: mgr, refusals: refused, secrets: &ownSecrets{}}, resource.ManagedKind(k.GVK), opts...)
+	return managed.NewReconciler(quietManager{Manager: mgr, refusals: refused, secrets: &ownSecrets{}}, resource.ManagedKind(k.GVK), opts...), c
 }
 
 // pollInterval spreads polls, and looks at what is not ready sooner.

@@ -9,6 +9,7 @@ import (
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aiven"
 	"github.com/provider-aiven/provider-aiven/internal/connection"
+	"github.com/provider-aiven/provider-aiven/internal/grants"
 )
 
 // Valkey users carry their access control themselves.
@@ -17,7 +18,7 @@ func Valkey() Kind[*v1alpha1.ValkeyServiceUser] {
 		GVK:         v1alpha1.ValkeyServiceUserGroupVersionKind,
 		New:         func() *v1alpha1.ValkeyServiceUser { return &v1alpha1.ValkeyServiceUser{} },
 		NewList:     func() resource.ManagedList { return &v1alpha1.ValkeyServiceUserList{} },
-		ServiceType: "valkey",
+		ServiceType: grants.Valkey,
 		Service:     connection.Valkey,
 		NewAccess: func(client.Client) Access[*v1alpha1.ValkeyServiceUser] {
 			return userAccess[*v1alpha1.ValkeyServiceUser]{control: valkeyAccess}
