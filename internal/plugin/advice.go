@@ -79,7 +79,7 @@ var readyAdvice = map[xpv2.ConditionReason]string{
 	v1.ReasonCredentialsRedacted:   "Give the token service:secrets:read or service:users:write.",
 	v1.ReasonCredentialsIncomplete: "Wait. If it stays, reset the user's credentials at Aiven.",
 	v1.ReasonInvalidAccess:         "Aiven refuses what is asked for: change the access, the topics or the rules that the message names.",
-	v1.ReasonSecretConflict:        "Choose another secretName, or delete the Secret of that name if nobody needs it.",
+	v1.ReasonSecretConflict:        "Choose another secretName. Delete the Secret of that name only if it is of no application and nobody needs it.",
 	v1.ReasonRevoking:              "Wait: the users are being deleted at Aiven, then new ones follow.",
 	v1.ReasonExpired:               "Move spec.expiresAt into the future to have access again, or delete the application.",
 	v1.ReasonMissingRight:          "Give the provider the right that the message names: docs/rbac.md.",

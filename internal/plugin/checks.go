@@ -24,7 +24,7 @@ const skew = 30 * time.Second
 // checks returns what all checks found, in the order in which one thing depends
 // on another. Pure.
 func (e *evidence) checks() []Check {
-	out := []Check{e.api(), e.provider()}
+	out := []Check{e.api(), e.provider(), e.rights()}
 	if len(e.missing()) > 0 {
 		return out
 	}
@@ -48,7 +48,7 @@ func (e *evidence) api() Check {
 		}})
 	}
 	var fs []Finding
-	if off := slices.DeleteFunc(slices.Clone(e.known), func(k string) bool { return len(e.served[k]) > 0 }); len(off) > 0 {
+	if off := e.off(); len(off) > 0 {
 		fs = append(fs, Finding{
 			Severity: Note, Objects: off, Message: "These kinds of managed resources are not activated, so applications cannot use their services",
 			Advice: "If they are wanted, activate them with a ManagedResourceActivationPolicy.",
@@ -256,7 +256,13 @@ func (e *evidence) stuck() Check {
 			})
 		}
 	}
-	return check("managed", count(len(e.managed), "managed resource"), grouped(fs))
+	const name = "managed"
+	for _, what := range slices.Sorted(maps.Keys(e.denied)) {
+		if len(fs) == 0 && strings.HasSuffix(what, seeUsers) {
+			return e.unknown(name, what)
+		}
+	}
+	return check(name, count(len(e.managed), "managed resource"), grouped(fs))
 }
 
 // orphans passes on what the provider said lately. Kubernetes keeps events for an

@@ -50,6 +50,9 @@ func TestChecks(t *testing.T) {
 	event := func(reason, message string, age time.Duration) corev1.Event {
 		return corev1.Event{Reason: reason, Message: message, LastTimestamp: *in(-age), InvolvedObject: corev1.ObjectReference{Kind: "ClusterProviderConfig", Name: "default"}}
 	}
+	told := func(reason, pod, message string, age time.Duration) corev1.Event {
+		return corev1.Event{Reason: reason, Message: message, LastTimestamp: *in(-age), InvolvedObject: corev1.ObjectReference{Kind: "Pod", Namespace: "system", Name: pod}}
+	}
 	cases := map[string]struct {
 		reason string
 		change func(e *evidence)
@@ -76,6 +79,45 @@ func TestChecks(t *testing.T) {
 		"NoLease": {
 			reason: "Without a lease it is not known.", change: func(e *evidence) { e.leases = nil },
 			want: map[string][]string{"provider warning": {"warning : There is no lease of the provider: it has never run here, or runs without leader election"}},
+		},
+		"MissingRights": {
+			reason: "What all replicas lack is told once, with the last time it was said; each feature by itself.",
+			change: func(e *evidence) {
+				e.told = []corev1.Event{
+					told(eventMissingRights, "b", "workloads: list pods", 3*time.Minute), told(eventMissingRights, "a", "workloads: list pods", time.Minute),
+					told(eventMissingRights, "a", "workloads: list pods", time.Hour), told(eventMissingRights, "a", "deletion: delete valkeyserviceusers", time.Minute),
+				}
+			},
+			want: map[string][]string{"rights warning": {
+				"warning MissingRights pod/system/a: deletion: delete valkeyserviceusers (60s ago)",
+				"warning MissingRights pod/system/a,pod/system/b: workloads: list pods (60s ago)",
+			}},
+		},
+		"RightsWithoutKinds": {
+			reason: "Rights are looked at also where a kind is missing, and what is not served is told.",
+			change: func(e *evidence) {
+				delete(e.served, "AivenApplication")
+				e.told = []corev1.Event{told(eventNotServed, "a", "aivenapplications", time.Minute), told(eventMissingRights, "a", "users: get valkeyserviceusers", time.Minute)}
+			},
+			want: map[string][]string{
+				"api problem": {"problem  AivenApplication: The API server does not serve these kinds"},
+				"rights warning": {
+					"warning MissingRights pod/system/a: users: get valkeyserviceusers (60s ago)", "note KindsNotServed pod/system/a: aivenapplications (60s ago)",
+				},
+			},
+		},
+		"ServedSince": {
+			reason: "That a kind was missing is over when it is served.",
+			change: func(e *evidence) {
+				e.told = []corev1.Event{told(eventNotServed, "a", "valkeyserviceusers", time.Minute)}
+			},
+		},
+		"WhereFrom": {
+			reason: "Where the provider runs is known by its lease only.", change: func(e *evidence) { e.alone, e.leases = "team-a", nil },
+			want: map[string][]string{
+				"provider warning": {"warning : There is no lease of the provider: it has never run here, or runs without leader election"},
+				"rights unknown":   nil,
+			},
 		},
 		"Token": {
 			reason: "What is wrong with a token, and what it may not do, are problems.",
@@ -160,12 +202,12 @@ func TestChecks(t *testing.T) {
 		"NoRights": {
 			reason: "What a person may not see is no problem.",
 			change: func(e *evidence) {
-				for _, what := range []string{seeLeases, seeClusterConfigs, seeApplications, seeEvents, seeSecrets} {
+				for _, what := range []string{seeLeases, seeProviderEvents, seeClusterConfigs, seeApplications, seeEvents, seeSecrets, "valkeyserviceusers.aiven.nais.io"} {
 					e.denied[what] = " in all namespaces"
 				}
 				e.configs = nil
 			},
-			want: map[string][]string{"provider unknown": nil, "configurations unknown": nil, "applications unknown": nil, "quotas unknown": nil, "orphans unknown": nil, "secrets unknown": nil},
+			want: map[string][]string{"provider unknown": nil, "rights unknown": nil, "configurations unknown": nil, "applications unknown": nil, "quotas unknown": nil, "managed unknown": nil, "orphans unknown": nil, "secrets unknown": nil},
 		},
 		"SomeWorkloads": {
 			reason: "Who does not see all workloads cannot tell what is used.", change: func(e *evidence) { e.uses.unknown = []string{"cronjobs"} },

@@ -28,6 +28,7 @@ func TestUsage(t *testing.T) {
 		"TwoNames":     {reason: "And no more than one.", args: []string{"rotate", "a", "b"}, code: ExitUsage, says: "name one application, not 2"},
 		"Unknown":      {reason: "What is no command is said.", args: []string{"nope"}, code: ExitUsage, says: `unknown command "nope"`},
 		"Form":         {reason: "What is no form is said.", args: []string{"doctor", "-o", "xml"}, code: ExitUsage, says: "use text, json or yaml"},
+		"RotateForm":   {reason: "So it is before anything is asked for.", args: []string{"rotate", "a", "-o", "xml"}, code: ExitUsage, says: "use text, json or yaml"},
 		"Files":        {reason: "So is what is no form of files.", args: []string{"credentials", "a", "-o", "json"}, code: ExitUsage, says: "use env, properties, kcat"},
 		"TooLong":      {reason: "Access for longer than a day is an application's.", args: []string{"credentials", "a", "--for", "25h"}, code: ExitUsage, says: "--for is from 1m to 24h"},
 		"Janitor":      {reason: "Who expects the janitor to remove something is told.", args: []string{"janitor"}, code: ExitUsage, says: "give --dry-run"},

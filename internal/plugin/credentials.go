@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -182,6 +183,22 @@ func (g *grab) apply(ctx context.Context, want *v1.AivenApplication) (*v1.AivenA
 	if !kerrors.IsAlreadyExists(err) {
 		return nil, errors.Wrap(err, "cannot make your application")
 	}
+	var moved *v1.AivenApplication
+	// The provider writes the status at any time.
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() (err error) {
+		moved, err = g.move(ctx, want)
+		return err
+	})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // move does.
+	}
+	g.progress(fmt.Sprintf("Moved the end of your access, the AivenApplication %s", moved.GetName()))
+	return moved, nil
+}
+
+// move moves the end of the access that is there, and what it gives access to. An
+// application that is not the person's own stays as it is.
+func (g *grab) move(ctx context.Context, want *v1.AivenApplication) (*v1.AivenApplication, error) {
 	have := &v1.AivenApplication{}
 	if err := g.cluster.kube.Get(ctx, client.ObjectKeyFromObject(want), have); err != nil {
 		return nil, errors.Wrap(err, "cannot get your application")
@@ -195,10 +212,7 @@ func (g *grab) apply(ctx context.Context, want *v1.AivenApplication) (*v1.AivenA
 	for k, v := range want.GetAnnotations() {
 		metav1.SetMetaDataAnnotation(&next.ObjectMeta, k, v)
 	}
-	err = g.cluster.kube.Patch(ctx, next, client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{}))
-	if err == nil {
-		g.progress(fmt.Sprintf("Moved the end of your access, the AivenApplication %s", next.GetName()))
-	}
+	err := g.cluster.kube.Patch(ctx, next, client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{}))
 	return next, errors.Wrap(err, "cannot change your application")
 }
 

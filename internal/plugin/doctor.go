@@ -55,7 +55,7 @@ type Examination struct {
 
 // A Check of one thing.
 type Check struct {
-	// Name of the check: api, provider, configurations, applications, quotas,
+	// Name of the check: api, provider, rights, configurations, applications, quotas,
 	// managed, orphans or secrets.
 	Name string `json:"name"`
 	// Verdict is fine, note, warning, problem or unknown.
@@ -76,10 +76,10 @@ func newDoctor(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Examine the provider, its configurations and all applications",
-		Long: `Examine the provider and what it takes care of: its API, whether it runs, tokens
-and their rights, applications that are not ready, services that are full, managed
-resources that are stuck, users at Aiven that nothing claims, and Secrets that
-nothing uses. It asks the API server only, with your rights; what you may not see
+		Long: `Examine the provider and what it takes care of: its API, whether it runs and
+what it may not do, tokens and their rights, applications that are not ready,
+services that are full, managed resources that are stuck, users at Aiven that
+nothing claims, and Secrets that nothing uses. It asks the API server only, with your rights; what you may not see
 it says.
 ` + exitCodes + `
 Here 1 means that there is a problem. What you may not see is none.`,
@@ -141,9 +141,12 @@ type evidence struct {
 	alone string
 	// served are the versions of each kind that the API server serves; known are
 	// the kinds that there should be.
-	served  map[string][]string
-	known   []string
-	leases  []coordinationv1.Lease
+	served map[string][]string
+	known  []string
+	leases []coordinationv1.Lease
+	// told is what the provider said about itself, events what it said about
+	// configurations.
+	told    []corev1.Event
 	configs []config
 	apps    []v1.AivenApplication
 	managed []managed
@@ -170,6 +173,9 @@ func (v *view) gather(ctx context.Context, d discovery.DiscoveryInterface) (*evi
 		return nil, err
 	}
 	if err := v.gatherLeases(ctx, e); err != nil {
+		return nil, err
+	}
+	if err := v.gatherTold(ctx, e); err != nil {
 		return nil, err
 	}
 	if len(e.missing()) > 0 {
@@ -247,6 +253,11 @@ func (e *evidence) missing() []string {
 		}
 	}
 	return out
+}
+
+// off returns the kinds that are not served.
+func (e *evidence) off() []string {
+	return slices.DeleteFunc(slices.Clone(e.known), func(k string) bool { return len(e.served[k]) > 0 })
 }
 
 // gatherLeases looks in all namespaces: where the provider lives is not known.

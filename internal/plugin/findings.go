@@ -4,6 +4,7 @@ package plugin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/internal/usage"
 )
 
 // stuck is how long a deletion may take before it is worth a word.
@@ -37,6 +39,34 @@ func (f facts) findings(st *Status) []Finding {
 			Message: fmt.Sprintf("They started before revision %d was published, and may still use the users before", f.app.Status.Credentials.Revision),
 			Advice:  "Restart them (kubectl rollout restart) before the next rotation: the users before go then, whoever holds them.",
 		})
+	}
+	if pods := f.lockedOut(st); len(pods) > 0 {
+		out = append(out, Finding{
+			Severity: Warning, Objects: prefixed("pod/", pods),
+			Message: fmt.Sprintf("They started before revision %d was published, and the users before are gone", f.app.Status.Credentials.Revision),
+			Advice:  "Restart them (kubectl rollout restart), unless they read the Secret's files anew.",
+		})
+	}
+	return out
+}
+
+// lockedOut returns the pods that started with credentials all of which were
+// replaced and do not work any more.
+func (f facts) lockedOut(st *Status) []string {
+	c := f.app.Status.Credentials
+	if c == nil || c.IssuedAt == nil || c.Revision < 2 || c.Previous != nil {
+		return nil // Before the first revision a pod waits for its Secret.
+	}
+	if slices.ContainsFunc(c.Users, func(u v1.UserStatus) bool { return u.Revision != c.Revision }) {
+		return nil // Some users are older: a pod may need no other.
+	}
+	var out []string
+	for _, s := range st.Secrets {
+		for _, u := range s.UsedBy {
+			if s.Current && !s.Foreign && u.Kind == string(usage.Pod) && u.StartedAt != nil && u.StartedAt.Before(c.IssuedAt) && !slices.Contains(out, u.Name) {
+				out = append(out, u.Name)
+			}
+		}
 	}
 	return out
 }
@@ -68,11 +98,12 @@ func applicationFindings(app *v1.AivenApplication) []Finding {
 	case ready.Message != "":
 		add(Note, ready, "")
 	}
-	if c := app.GetCondition(xpv2.TypeSynced); c.Status == corev1.ConditionFalse && c.Message != ready.Message {
+	// While Ready is False, it is of the same attempt and has the same cause in other words.
+	if c := app.GetCondition(xpv2.TypeSynced); c.Status == corev1.ConditionFalse && ready.Status != corev1.ConditionFalse {
 		add(Problem, c, adviceWait)
 	}
 	switch c := app.GetCondition(v1.TypeRotated); {
-	case c.Status != corev1.ConditionFalse, c.Reason == ready.Reason:
+	case c.Status != corev1.ConditionFalse, c.Reason == ready.Reason, c.Reason == v1.ReasonCreating:
 	case c.Reason == v1.ReasonRotating, c.Reason == v1.ReasonWaitingForOverlap:
 		add(Note, c, adviceOn(c.Reason))
 	default:
@@ -108,6 +139,8 @@ func (f facts) userFindings(st *Status, u User) []Finding {
 func (f facts) secretFindings(s Secret) []Finding {
 	object := []string{"secret/" + s.Name}
 	switch {
+	case s.Foreign:
+		return nil // The condition Ready says so.
 	case isStuck(s.DeletedAt, f.now):
 		return []Finding{{
 			Severity: Problem, Objects: object, Message: "It has been waiting to be deleted since " + moment(s.DeletedAt, f.now),

@@ -24,6 +24,7 @@ const rotateTimeout = 5 * time.Minute
 func newRotate(s *session) *cobra.Command {
 	var wait bool
 	var timeout time.Duration
+	var format string
 	cmd := &cobra.Command{
 		Use:   "rotate NAME",
 		Short: "Ask for new credentials of an application",
@@ -40,6 +41,9 @@ Here 1 means that the new credentials were not published in time. The request st
 		Args:              requireOne,
 		ValidArgsFunction: s.completeApplications,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkFormat(format); err != nil {
+				return err
+			}
 			c, err := s.access.connect()
 			if err != nil {
 				return err
@@ -49,15 +53,45 @@ Here 1 means that the new credentials were not published in time. The request st
 				return err
 			}
 			if !wait {
-				s.printer().printf("Asked for new credentials of %s. To see how it goes: kubectl aivenapp status %s -n %s\n", r.key.Name, r.key.Name, r.key.Namespace)
-				return nil
+				return s.write(format, r.answer(nil), func(p printer) {
+					p.printf("Asked for new credentials of %s. To see how it goes: kubectl aivenapp status %s -n %s\n", r.key.Name, r.key.Name, r.key.Namespace)
+				})
 			}
-			return r.wait(cmd.Context(), timeout)
+			app, err := r.wait(cmd.Context(), timeout)
+			if err != nil {
+				// It was asked for, which programs should know.
+				if format == formatText {
+					return err
+				}
+				if writeErr := s.write(format, r.answer(nil), nil); writeErr != nil {
+					return writeErr
+				}
+				return err
+			}
+			x := r.answer(app)
+			return s.write(format, x, func(p printer) { p.rotation(x, s.now()) })
 		},
 	}
+	bindFormat(cmd, &format)
 	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "Wait until the new credentials are published")
 	cmd.Flags().DurationVar(&timeout, "timeout", rotateTimeout, "How long to wait")
 	return cmd
+}
+
+// A Rotation is the answer of kubectl aivenapp rotate. Its JSON is API.
+type Rotation struct {
+	Header `json:",inline"`
+
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// RequestedAt is the value of the annotation that asks for it.
+	RequestedAt string `json:"requestedAt"`
+	// Revision that is published; absent: that was not waited for.
+	Revision int64 `json:"revision,omitempty"`
+	// Secrets that it is published in.
+	Secrets []string `json:"secrets,omitempty"`
+	// PreviousUntil is how long the users before work at least; absent: they are gone.
+	PreviousUntil *metav1.Time `json:"previousUntil,omitempty"`
 }
 
 // A rotation that somebody asked for.
@@ -87,8 +121,9 @@ func (r *rotation) request(ctx context.Context) error {
 	return errors.Wrap(r.kube.Patch(ctx, want, client.MergeFrom(app)), "cannot ask for a rotation")
 }
 
-// wait returns when the rotation is published, and tells how it goes.
-func (r *rotation) wait(ctx context.Context, timeout time.Duration) error {
+// wait returns the application when the rotation is published, and tells how it
+// goes meanwhile.
+func (r *rotation) wait(ctx context.Context, timeout time.Duration) (*v1.AivenApplication, error) {
 	last := &v1.AivenApplication{}
 	err := r.every(ctx, timeout, func(ctx context.Context) (bool, error) {
 		app := &v1.AivenApplication{}
@@ -105,17 +140,35 @@ func (r *rotation) wait(ctx context.Context, timeout time.Duration) error {
 	})
 	if errors.Is(err, errTimeout) {
 		_, text := rotationProgress(last, r.value)
-		return wrongError{text: fmt.Sprintf("no new credentials after %s: %s. The request stays, and the present credentials work on.", timeout, strings.TrimSuffix(text, "."))}
+		return nil, wrongError{text: fmt.Sprintf("no new credentials after %s: %s. The request stays, and the present credentials work on.", timeout, strings.TrimSuffix(text, "."))}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p, c := r.printer(), last.Status.Credentials
-	p.printf("%s revision %d is published in %s.\n", good.as("Done:"), c.Revision, first(last.PublishedNames()))
+	return last, nil
+}
+
+// answer returns what came of it: of an application in which it is published, nil
+// when that was not waited for.
+func (r *rotation) answer(app *v1.AivenApplication) *Rotation {
+	out := &Rotation{Header: header("Rotation"), Namespace: r.key.Namespace, Name: r.key.Name, RequestedAt: r.value}
+	if app == nil {
+		return out
+	}
+	c := app.Status.Credentials
+	out.Revision, out.Secrets = c.Revision, app.PublishedNames()
 	if c.Previous != nil {
-		p.printf("The users before work until %s at least. Restart the pods before the next rotation.\n", moment(&c.Previous.RetireAfter, r.now()))
+		out.PreviousUntil = &c.Previous.RetireAfter
 	}
-	return nil
+	return out
+}
+
+// rotation writes that a rotation is done.
+func (p printer) rotation(x *Rotation, now time.Time) {
+	p.printf("%s revision %d is published in %s.\n", good.as("Done:"), x.Revision, first(x.Secrets))
+	if x.PreviousUntil != nil {
+		p.printf("The users before work until %s at least. Restart the pods before the next rotation.\n", moment(x.PreviousUntil, now))
+	}
 }
 
 // rotationProgress tells how far a rotation is, and whether it is published. Pure.

@@ -94,6 +94,8 @@ type Secret struct {
 	Name string `json:"name"`
 	// Exists is false when it is gone, and absent when the person may not see it.
 	Exists *bool `json:"exists,omitempty"`
+	// Foreign is true of one that is there and is not this application's.
+	Foreign bool `json:"foreign,omitempty"`
 	// Keys is how many there are. Absent when the person may not see it.
 	Keys        *int         `json:"keys,omitempty"`
 	ContentHash string       `json:"contentHash,omitempty"`
@@ -159,10 +161,11 @@ type facts struct {
 	managed []managed
 	// secrets that were published for it, by name. nil: it is gone.
 	secrets map[string]*corev1.Secret
-	// unread are Secrets that the person may not read.
-	unread map[string]bool
-	uses   uses
-	now    time.Time
+	// unread are Secrets that the person may not read, and foreign those that belong
+	// to somebody else.
+	unread, foreign map[string]bool
+	uses            uses
+	now             time.Time
 }
 
 func (s *session) status(ctx context.Context, name string) (*Status, error) {
@@ -185,7 +188,7 @@ func (s *session) status(ctx context.Context, name string) (*Status, error) {
 			f.managed = append(f.managed, mg)
 		}
 	}
-	if f.secrets, f.unread, err = v.secretsOf(ctx, app); err != nil {
+	if err = v.secretsOf(ctx, &f); err != nil {
 		return nil, err
 	}
 	if f.uses, err = v.uses(ctx); err != nil {
@@ -196,13 +199,14 @@ func (s *session) status(ctx context.Context, name string) (*Status, error) {
 	return out, nil
 }
 
-// secretsOf returns the Secrets that the application names, and those that were
+// secretsOf finds the Secrets that the application names, and those that were
 // published for it and still exist.
-func (v *view) secretsOf(ctx context.Context, app *v1.AivenApplication) (found map[string]*corev1.Secret, unread map[string]bool, err error) {
+func (v *view) secretsOf(ctx context.Context, f *facts) error {
+	app := f.app
 	names := append(app.SecretNames(), app.PublishedNames()...)
 	all, err := v.published(ctx)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	for i := range all {
 		if v1.ApplicationOf(&all[i]) == app.GetName() {
@@ -210,24 +214,24 @@ func (v *view) secretsOf(ctx context.Context, app *v1.AivenApplication) (found m
 		}
 	}
 	slices.Sort(names)
-	found, unread = make(map[string]*corev1.Secret), make(map[string]bool)
+	f.secrets, f.unread, f.foreign = make(map[string]*corev1.Secret), make(map[string]bool), make(map[string]bool)
 	for _, n := range slices.Compact(names) {
 		secret := &corev1.Secret{}
 		err := v.kube.Get(ctx, client.ObjectKey{Namespace: app.GetNamespace(), Name: n}, secret)
 		switch {
 		case kerrors.IsForbidden(err):
-			unread[n], found[n] = true, nil
+			f.unread[n], f.secrets[n] = true, nil
 		case kerrors.IsNotFound(err):
-			found[n] = nil
+			f.secrets[n] = nil
 		case err != nil:
-			return nil, nil, errors.Wrap(err, "cannot get Secret")
-		case v1.ApplicationOf(secret) != app.GetName():
-			found[n] = nil // Somebody else's; Ready says so.
+			return errors.Wrap(err, "cannot get Secret")
+		case v1.ApplicationOf(secret) != app.GetName() && app.GetCondition(xpv2.TypeReady).Reason == v1.ReasonSecretConflict:
+			f.foreign[n], f.secrets[n] = true, nil // Else it is one that is being taken over.
 		default:
-			found[n] = secret
+			f.secrets[n] = secret
 		}
 	}
-	return found, unread, nil
+	return nil
 }
 
 // status returns what there is to say. Pure.
@@ -325,7 +329,8 @@ func (f facts) secret(name string) Secret {
 		}
 	}
 	if !f.unread[name] {
-		out.Exists = new(f.secrets[name] != nil)
+		out.Foreign = f.foreign[name]
+		out.Exists = new(f.secrets[name] != nil || out.Foreign)
 	}
 	if s := f.secrets[name]; s != nil {
 		a := s.GetAnnotations()

@@ -74,6 +74,25 @@ problem (TokenRejected): valkey/cache: Aiven does not accept the token.
   what to do: Put another token into the same Secret or file; it is seen within seconds. Ask the platform team if the configuration is theirs.
 `,
 		},
+		"Conflict": {
+			reason: "A Secret that is somebody else's is there.",
+			facts: facts{
+				app: orders(func(a *v1.AivenApplication) {
+					a.Status.Credentials, a.Status.Secrets = nil, nil
+					set(a, v1.NotReady(v1.ReasonSecretConflict, "Secret orders-aiven belongs to AivenApplication billing."))
+				}),
+				secrets: map[string]*corev1.Secret{"orders-aiven": nil}, foreign: map[string]bool{"orders-aiven": true},
+			},
+			want: `AivenApplication team-a/orders  not ready: SecretConflict
+├─ Credentials
+│  ├─ none yet
+│  └─ access ends  never
+└─ Secret orders-aiven  there, and not this application's
+
+problem (SecretConflict): Secret orders-aiven belongs to AivenApplication billing.
+  what to do: Choose another secretName. Delete the Secret of that name only if it is of no application and nobody needs it.
+`,
+		},
 		"NoRights": {
 			reason: "What a person may not see should be said, and not taken for missing.",
 			facts: facts{
@@ -151,6 +170,11 @@ func TestApplicationFindings(t *testing.T) {
 			reason: "A rotation that cannot go on is a problem though the credentials work.", app: orders(having(v1.NotRotated(v1.ReasonServiceNotRunning, "It is off."))),
 			want: []string{"problem ServiceNotRunning: It is off."},
 		},
+		"NothingToRotate": {
+			reason: "Without credentials Ready says why, and there is nothing to rotate.",
+			app:    orders(having(v1.NotReady(v1.ReasonRateLimited, "Wait."), v1.NotRotated(v1.ReasonCreating, "There are no credentials yet."))),
+			want:   []string{"problem RateLimited: Wait."},
+		},
 		"RotationWaits": {
 			reason: "A rotation that waits for the overlap is well.", app: orders(having(v1.NotRotated(v1.ReasonWaitingForOverlap, "Until then."))),
 			want: []string{"note WaitingForOverlap: Until then."},
@@ -158,7 +182,7 @@ func TestApplicationFindings(t *testing.T) {
 		"SameReason": {
 			reason: "One cause should be told once.",
 			app: orders(having(v1.NotReady(v1.ReasonQuotaExceeded, "Full."), v1.NotRotated(v1.ReasonQuotaExceeded, "Full."), v1.Quota(v1.ReasonQuotaExceeded, "50 of 50."),
-				failed("Full."))),
+				failed("cannot create user: the service is full"))),
 			want: []string{"problem QuotaExceeded: Full."},
 		},
 		"Expiring": {
@@ -222,6 +246,18 @@ func TestObjectFindings(t *testing.T) {
 			reason: "That nothing uses a Secret is good to know.",
 			facts:  facts{secrets: map[string]*corev1.Secret{"orders-aiven": ordersSecret()}},
 			want:   []string{"note  secret/orders-aiven: No workload uses it"},
+		},
+		"Foreign": {
+			reason: "Somebody else's Secret is nothing that this application should tell of.",
+			facts:  facts{secrets: map[string]*corev1.Secret{"orders-aiven": nil}, foreign: map[string]bool{"orders-aiven": true}},
+		},
+		"LockedOut": {
+			reason: "A pod with credentials that were revoked has no access, unless it reads files anew; one that started since then has.",
+			facts: facts{
+				secrets: map[string]*corev1.Secret{"orders-aiven": ordersSecret()},
+				uses:    usedBy(janitor.Use{Kind: "pod", Name: "orders-x", Started: now.Add(-72 * time.Hour)}, janitor.Use{Kind: "pod", Name: "orders-y", Started: now.Add(-time.Minute)}),
+			},
+			want: []string{"warning  pod/orders-x: They started before revision 2 was published, and the users before are gone"},
 		},
 		"Left": {
 			reason: "A Secret that is not named any more is the janitor's.",

@@ -101,6 +101,8 @@ func (s Secret) node(now time.Time) node {
 		add("you may not read it")
 	case !*s.Exists:
 		add("not there")
+	case s.Foreign:
+		add("there, and not this application's")
 	default:
 		add("%s", count(*s.Keys, "key"))
 	}
@@ -128,7 +130,7 @@ func (s Secret) node(now time.Time) node {
 	if kept > 0 {
 		n.children = append(n.children, leaf(faint.as("%s, also of earlier rollouts", count(kept, "replicaset"))))
 	}
-	if len(s.UsedBy) == 0 && s.Exists != nil && *s.Exists {
+	if len(s.UsedBy) == 0 && s.Exists != nil && *s.Exists && !s.Foreign {
 		n.children = append(n.children, leaf(faint.as("used by nothing that can be seen")))
 	}
 	return n

@@ -38,6 +38,10 @@ const (
 	seeApplications   = "aivenapplications.aiven.nais.io"
 	seeLeases         = "leases.coordination.k8s.io"
 	seeEvents         = "events"
+	seeProviderEvents = "events about the provider"
+
+	// seeUsers ends what all kinds of managed resources are called.
+	seeUsers = "serviceusers." + v1alpha1.Group
 )
 
 // A view is what a person may see of a cluster. What they may not see is left
