@@ -126,6 +126,10 @@ func (e *Environment) startPlane(bin string, o Options) error {
 		CRDDirectoryPaths:     o.CRDs,
 		ErrorIfCRDPathMissing: true,
 		BinaryAssetsDirectory: bin,
+		// A machine that compiles meanwhile needs more than the usual 20 seconds.
+		ControlPlaneStartTimeout: startTimeout,
+		ControlPlaneStopTimeout:  stopTimeout,
+		CRDInstallOptions:        envtest.CRDInstallOptions{MaxTime: startTimeout},
 	}
 	etcdDir, certDir := filepath.Join(e.dir, "etcd"), e.certDir()
 	for _, d := range []string{etcdDir, certDir} {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pkg/errors"
@@ -24,8 +25,12 @@ import (
 )
 
 const (
-	// managerTimeout bounds the start of the controller manager.
-	managerTimeout = 60 * time.Second
+	// startTimeout bounds each step of a start.
+	startTimeout = 3 * time.Minute
+	// stopTimeout bounds the end of the API server and of etcd.
+	stopTimeout = 2 * time.Minute
+	// portAttempts is how often a port is looked for.
+	portAttempts = 3
 	// pollInterval is how often a condition of a start is looked at.
 	pollInterval = 50 * time.Millisecond
 
@@ -48,6 +53,18 @@ func (e *Environment) startManager(ctx context.Context, path string) error {
 	if err := os.WriteFile(rootCA, cfg.CAData, 0o600); err != nil {
 		return errors.Wrap(err, "cannot write the root certificate")
 	}
+	// Somebody else may take the port that was free.
+	for range portAttempts {
+		err = e.runManager(ctx, path, kubeconfig, rootCA)
+		if err == nil || !strings.Contains(err.Error(), "address already in use") {
+			return err
+		}
+	}
+	return err
+}
+
+// runManager starts one at a port that is free, and waits until it is healthy.
+func (e *Environment) runManager(ctx context.Context, path, kubeconfig, rootCA string) error {
 	port, err := freePort(ctx)
 	if err != nil {
 		return err
@@ -116,7 +133,7 @@ func (e *Environment) waitForServiceAccount(ctx context.Context) error {
 
 // poll calls fn until it is done, fails, or a start has taken too long.
 func poll(ctx context.Context, fn wait.ConditionWithContextFunc) error {
-	return wait.PollUntilContextTimeout(ctx, pollInterval, managerTimeout, true, fn)
+	return wait.PollUntilContextTimeout(ctx, pollInterval, startTimeout, true, fn)
 }
 
 // freePort returns a port of the loopback interface that is free now.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
@@ -22,6 +23,9 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 )
+
+// dumpTimeout is how long a failed start is looked at.
+const dumpTimeout = 20 * time.Second
 
 // Dump writes what is needed to understand a failure to a folder: the logs of
 // all processes and containers, and all objects, of Secrets without their

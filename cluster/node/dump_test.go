@@ -3,6 +3,8 @@
 package node
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,5 +53,24 @@ func TestRedact(t *testing.T) {
 				t.Errorf("\n%s\nredact(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// A start that fails leaves the logs of what was started, and nothing else.
+func TestGiveUp(t *testing.T) {
+	parent, failed := t.TempDir(), t.TempDir()
+	c := &Cluster{level: LevelProcesses, progress: newProgress(t.Output())}
+	if err := c.prepare(parent); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(c.LogDir(), "etcd.log"), []byte("no space left"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.giveUp(t.Context(), failed)
+	if b, err := os.ReadFile(filepath.Join(failed, "processes", "etcd.log")); string(b) != "no space left" {
+		t.Errorf("giveUp(...): kept %q, %v", b, err)
+	}
+	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+		t.Errorf("giveUp(...): left %v, %v", left, err)
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"slices"
 
 	"github.com/pkg/errors"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
@@ -20,8 +21,8 @@ const (
 	// host says another port.
 	registryPort = 5000
 
-	// packagesGroup is served where Crossplane is installed, or was.
-	packagesGroup = "pkg.crossplane.io"
+	// crossplaneGroup is how the names of Crossplane's groups end.
+	crossplaneGroup = "crossplane.io"
 )
 
 // A foreign cluster is one that somebody else runs.
@@ -114,30 +115,37 @@ func (f foreign) kubeconfig(path string, who clientcmdapi.AuthInfo) error {
 }
 
 // join connects to the cluster.
-func (c *Cluster) join() error {
+func (c *Cluster) join(ctx context.Context) error {
 	if err := writeKubeconfig(c.Kubeconfig(), c.foreign.config); err != nil {
 		return err
 	}
 	if err := c.connect(); err != nil {
 		return err
 	}
-	if err := vacant(c.kube.Discovery()); err != nil {
+	if err := vacant(ctx, c.kube); err != nil {
 		return errors.Wrapf(err, "cannot use the cluster at %s", c.foreign.server())
 	}
 	return nil
 }
 
-// vacant fails unless a cluster is one that never had Crossplane: somebody would
-// lose his, and what was left of one would be taken for ours.
-func vacant(d discovery.ServerGroupsInterface) error {
-	groups, err := d.ServerGroups()
+// vacant fails unless a cluster is one that has nothing of Crossplane: somebody
+// would lose his, and what was left of one would be taken for ours.
+func vacant(ctx context.Context, kube kubernetes.Interface) error {
+	groups, err := kube.Discovery().ServerGroups()
 	if err != nil {
 		return errors.Wrap(err, "cannot list its groups of resources")
 	}
-	if slices.ContainsFunc(groups.Groups, func(g metav1.APIGroup) bool { return g.Name == packagesGroup }) {
+	if slices.ContainsFunc(groups.Groups, func(g metav1.APIGroup) bool { return inGroup(g.Name, crossplaneGroup) }) {
 		return errors.New("it has Crossplane, or had; use a new one")
 	}
-	return nil
+	_, err = kube.CoreV1().Namespaces().Get(ctx, Namespace, metav1.GetOptions{})
+	if err == nil {
+		return errors.Errorf("it has the namespace %s; use a new one", Namespace)
+	}
+	if kerrors.IsNotFound(err) {
+		return nil
+	}
+	return errors.Wrapf(err, "cannot look for the namespace %s", Namespace)
 }
 
 // foreignGet is PodGet for Pods whose addresses this machine may not reach.

@@ -164,9 +164,9 @@ func TestChooseForeign(t *testing.T) {
 	}
 }
 
-// serveGroups serves what an API server answers to who asks for groups of resources, and
-// what a Pod answers at a path.
-func serveGroups(t *testing.T, group string) *httptest.Server {
+// serveGroups serves what an API server answers to who asks for groups of resources and
+// for namespaces, and what a Pod answers at a path.
+func serveGroups(t *testing.T, group string, namespaces ...string) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
 	answer := func(path, body string) {
@@ -179,6 +179,9 @@ func serveGroups(t *testing.T, group string) *httptest.Server {
 	answer("GET /apis", `{"kind": "APIGroupList", "groups": [{"name": "`+group+`", "versions": [{"groupVersion": "`+group+`/v1", "version": "v1"}]}]}`)
 	answer("GET /api/v1/namespaces/default/serviceaccounts/default", `{"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "default"}}`)
 	answer("GET /api/v1/namespaces/team/pods/http:app:8080/proxy/counts", "counted")
+	for _, n := range namespaces {
+		answer("GET /api/v1/namespaces/"+n, `{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "`+n+`"}}`)
+	}
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s
@@ -233,13 +236,27 @@ func TestForeignCluster(t *testing.T) {
 	}
 }
 
-// Nobody loses a Crossplane that he has.
+// Nobody loses what he has: what the cluster had before would be taken for ours.
 func TestForeignCrossplane(t *testing.T) {
-	c := foreignCluster(t, serveGroups(t, packagesGroup).URL)
-	t.Cleanup(func() { _ = c.Stop() })
-	want := "cannot use the cluster at " + c.foreign.server() + ": it has Crossplane, or had; use a new one"
-	if diff := cmp.Diff(want, text(c.start(t.Context(), t.TempDir()))); diff != "" {
-		t.Errorf("start(...): -want error, +got error:\n%s", diff)
+	cases := map[string]struct {
+		reason     string
+		group      string
+		namespaces []string
+		want       string
+	}{
+		"Packages":  {reason: "A cluster with Crossplane is somebody's.", group: "pkg." + crossplaneGroup, want: "it has Crossplane, or had; use a new one"},
+		"Group":     {reason: "Any kind of Crossplane's is.", group: "ops." + crossplaneGroup, want: "it has Crossplane, or had; use a new one"},
+		"Namespace": {reason: "So is its namespace, whatever is in it.", group: "apps", namespaces: []string{Namespace}, want: "it has the namespace crossplane-system; use a new one"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := foreignCluster(t, serveGroups(t, tc.group, tc.namespaces...).URL)
+			t.Cleanup(func() { _ = c.Stop() })
+			want := "cannot use the cluster at " + c.foreign.server() + ": " + tc.want
+			if diff := cmp.Diff(want, text(c.start(t.Context(), t.TempDir()))); diff != "" {
+				t.Errorf("\n%s\nstart(...): -want error, +got error:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }
 

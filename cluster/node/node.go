@@ -30,7 +30,8 @@ type Options struct {
 	// Kubeconfig is the file, or the list of files as in the variable of that name,
 	// whose current context is of a cluster that somebody else runs. It is used
 	// instead of one of our own. It must never have had Crossplane, and its nodes
-	// have the architecture of this machine. What is made there stays there.
+	// have the architecture of this machine. What is made there stays there, unless
+	// RemoveCrossplane and RemoveKinds are called.
 	Kubeconfig string
 
 	// Host is the address of this machine, a private IPv4 address, as Pods and
@@ -42,6 +43,10 @@ type Options struct {
 	// Dir is the folder in which the cluster's own folder is made. Empty is the
 	// system's folder for temporary files.
 	Dir string
+
+	// Failed is the folder to which logs and objects are written when Start fails;
+	// see Dump. Empty is none. Nothing of a cluster that somebody else runs is.
+	Failed string
 
 	// Progress is told what is built and started. Nil is silent.
 	Progress io.Writer
@@ -128,12 +133,27 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	if err := c.start(ctx, o.Dir); err != nil {
-		if stopErr := c.Stop(); stopErr != nil {
-			c.progress.sayf("%v", stopErr)
-		}
+		c.giveUp(ctx, o.Failed)
 		return nil, err
 	}
 	return c, nil
+}
+
+// giveUp stops what was started, and before that keeps what may say why it did
+// not go on.
+func (c *Cluster) giveUp(ctx context.Context, dir string) {
+	if dir != "" && c.record.Dir != "" && c.level != LevelCluster {
+		// Whoever started it may be the one who does not wait any longer.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dumpTimeout)
+		defer cancel()
+		if err := c.Dump(ctx, dir); err != nil {
+			c.progress.sayf("%v", err)
+		}
+		c.progress.sayf("logs and objects are in %s", dir)
+	}
+	if err := c.Stop(); err != nil {
+		c.progress.sayf("%v", err)
+	}
 }
 
 // lock makes sure that this is the only cluster of the machine.
@@ -189,7 +209,7 @@ func (c *Cluster) start(ctx context.Context, parent string) error {
 // startControl starts what Kubernetes consists of, or connects to it.
 func (c *Cluster) startControl(ctx context.Context) error {
 	if c.level == LevelCluster {
-		return c.join()
+		return c.join(ctx)
 	}
 	if err := c.startPlane(ctx); err != nil || c.level != LevelNode {
 		return err

@@ -91,6 +91,7 @@ func (v *volume) write(files map[string]volumeFile) error {
 		return err
 	}
 	next := filepath.Join(v.dir, nextState)
+	_ = os.Remove(next) // Of an attempt that failed.
 	if err := os.Symlink(filepath.Base(state), next); err != nil {
 		return errors.Wrap(err, "cannot link to the state of a volume")
 	}
@@ -122,6 +123,9 @@ func (v *volume) writeState(files map[string]volumeFile) (string, error) {
 			return "", errors.Wrap(err, "cannot make a folder in a volume")
 		}
 		if err := os.WriteFile(path, f.data, f.mode); err != nil {
+			return "", errors.Wrap(err, "cannot write a file of a volume")
+		}
+		if err := os.Chmod(path, f.mode); err != nil { // Whatever the umask is.
 			return "", errors.Wrap(err, "cannot write a file of a volume")
 		}
 	}

@@ -61,7 +61,7 @@ func TestSecretFiles(t *testing.T) {
 
 // A volume changes from state to state as one of the kubelet does.
 func TestVolume(t *testing.T) {
-	file := func(content string) volumeFile { return volumeFile{data: []byte(content), mode: defaultMode} }
+	file := func(content string) volumeFile { return volumeFile{data: []byte(content), mode: 0o666} } // A usual umask takes some of it.
 	v := &volume{dir: filepath.Join(t.TempDir(), "v")}
 	for _, tc := range []struct {
 		reason string
@@ -71,6 +71,13 @@ func TestVolume(t *testing.T) {
 		{reason: "Files change, come and go.", files: map[string]volumeFile{"a": file("3"), "c": file("4")}},
 		{reason: "All files go.", files: map[string]volumeFile{}},
 	} {
+		// As an attempt leaves it that failed.
+		if err := os.MkdirAll(v.dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("..gone", filepath.Join(v.dir, nextState)); err != nil {
+			t.Fatal(err)
+		}
 		if err := v.write(tc.files); err != nil {
 			t.Fatalf("\n%s\nwrite(...): %v", tc.reason, err)
 		}

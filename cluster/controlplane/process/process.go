@@ -18,7 +18,7 @@ import (
 
 const (
 	// stopTimeout is how long a process may take to end before it is killed.
-	stopTimeout = 20 * time.Second
+	stopTimeout = time.Minute
 	// maxLogTail bounds how much of a log an error shows, in bytes.
 	maxLogTail = 2048
 )
@@ -78,9 +78,21 @@ func (p *Process) Exited() bool {
 	}
 }
 
+// errKilled says that a process did not end when it was asked to.
+var errKilled = errors.New("cannot stop the process in time: it was killed")
+
 // Stop ends the process, and returns when it is gone. It may be called more
 // than once.
 func (p *Process) Stop() error {
+	if err := p.End(); !errors.Is(err, errKilled) {
+		return err
+	}
+	return nil
+}
+
+// End is Stop for who wants to know when the process had to be killed: that is an
+// error.
+func (p *Process) End() error {
 	if err := p.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return errors.Wrap(err, "cannot signal the process")
 	}
@@ -91,7 +103,10 @@ func (p *Process) Stop() error {
 		return nil
 	case <-timeout.C:
 	}
-	return p.Kill()
+	if err := p.Kill(); err != nil {
+		return err
+	}
+	return errKilled
 }
 
 // Kill ends the process without asking it, and returns when it is gone.

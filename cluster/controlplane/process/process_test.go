@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +56,41 @@ func TestStart(t *testing.T) {
 func TestStartFails(t *testing.T) {
 	if _, err := Start(exec.Command(filepath.Join(t.TempDir(), "nothing")), filepath.Join(t.TempDir(), "log")); err == nil {
 		t.Error("Start(...) of a program that is not there: no error")
+	}
+}
+
+func TestEnd(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	if _, err := Start(exec.Command(filepath.Join(t.TempDir(), "nothing")), log); err == nil {
+		t.Error("a program that does not exist: no error")
+	}
+	c, err := Start(exec.Command("sh", "-c", "echo started; exec cat"), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// cat has no input, and so ends by itself at once.
+	<-c.Done()
+	if err := c.End(); err != nil {
+		t.Errorf("End() of a child that has ended: %v", err)
+	}
+	b, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(string(b)); got != "started" {
+		t.Errorf("the log holds %q, want what the child wrote", got)
+	}
+
+	c, err = Start(exec.Command("sleep", "600"), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.End(); err != nil {
+		t.Errorf("End(): %v", err)
+	}
+	select {
+	case <-c.Done():
+	default:
+		t.Error("the child runs after End()")
 	}
 }

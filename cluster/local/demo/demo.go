@@ -27,6 +27,7 @@ import (
 
 	"github.com/provider-aiven/provider-aiven/apis"
 	"github.com/provider-aiven/provider-aiven/cluster/controlplane"
+	"github.com/provider-aiven/provider-aiven/cluster/controlplane/process"
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 )
 
@@ -73,7 +74,7 @@ type Environment struct {
 	dir      string
 	plane    *controlplane.Environment
 	server   *http.Server
-	provider *child
+	provider *process.Process
 }
 
 // Start starts everything, from a checkout that is the working directory or
@@ -192,21 +193,17 @@ func (e *Environment) StartProvider(ctx context.Context) error {
 		"--health-address=0",
 	)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+e.Kubeconfig)
-	e.provider, err = startChild(cmd, e.logPath())
+	e.provider, err = process.Start(cmd, e.logPath())
 	if err != nil {
 		return errors.Wrap(err, "cannot start the provider")
 	}
-	e.sayf("provider runs with process id %d", e.provider.process.Pid)
+	e.sayf("provider runs with process id %d", e.provider.ID())
 	return nil
 }
 
 // KillProvider ends the provider without giving it a chance to do anything.
 func (e *Environment) KillProvider() error {
-	if err := e.provider.process.Kill(); err != nil {
-		return errors.Wrap(err, "cannot kill the provider")
-	}
-	<-e.provider.done
-	return nil
+	return errors.Wrap(e.provider.Kill(), "cannot kill the provider")
 }
 
 // Stop stops every process and removes every file of the environment. It may be
@@ -220,7 +217,7 @@ func (e *Environment) Stop() error {
 		}
 	}
 	if e.provider != nil {
-		keep(errors.Wrap(e.provider.stop(), "cannot stop the provider"))
+		keep(errors.Wrap(e.provider.End(), "cannot stop the provider"))
 		e.provider = nil
 	}
 	if e.plane != nil {
@@ -238,7 +235,7 @@ func (e *Environment) Stop() error {
 }
 
 // Exited is closed when the provider has ended.
-func (e *Environment) Exited() <-chan struct{} { return e.provider.done }
+func (e *Environment) Exited() <-chan struct{} { return e.provider.Done() }
 
 // Log returns what the provider has logged so far.
 func (e *Environment) Log() (string, error) {

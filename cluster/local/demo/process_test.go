@@ -3,10 +3,6 @@
 package demo
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,41 +24,5 @@ func TestTail(t *testing.T) {
 				t.Errorf("\n%s\ntail(...): -want, +got:\n%s", tc.reason, diff)
 			}
 		})
-	}
-}
-
-func TestChild(t *testing.T) {
-	log := filepath.Join(t.TempDir(), "log")
-	if _, err := startChild(exec.Command(filepath.Join(t.TempDir(), "nothing")), log); err == nil {
-		t.Error("a program that does not exist: no error")
-	}
-	c, err := startChild(exec.Command("sh", "-c", "echo started; exec cat"), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// cat has no input, and so ends by itself at once.
-	<-c.done
-	if err := c.stop(); err != nil {
-		t.Errorf("stop() of a child that has ended: %v", err)
-	}
-	b, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.TrimSpace(string(b)); got != "started" {
-		t.Errorf("the log holds %q, want what the child wrote", got)
-	}
-
-	c, err = startChild(exec.Command("sleep", "600"), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.stop(); err != nil {
-		t.Errorf("stop(): %v", err)
-	}
-	select {
-	case <-c.done:
-	default:
-		t.Error("the child runs after stop()")
 	}
 }
