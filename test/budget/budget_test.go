@@ -25,9 +25,10 @@ import (
 )
 
 const (
-	// allowed calls in a window.
+	// allowed calls in a window: so few that it is Aiven whom all wait for, also when the
+	// machine is slow.
 	allowed = 30
-	window  = 5 * time.Second
+	window  = 15 * time.Second
 	// applications that are made at once take several windows.
 	applications = 60
 
@@ -46,6 +47,19 @@ func TestBudget(t *testing.T) {
 	harness.Eventually(t, "Aiven refuses calls", func(context.Context) error {
 		if _, refused := calls(h); refused == 0 {
 			return errors.New("not yet")
+		}
+		return nil
+	})
+	// Who comes before does not matter where applications wait for the provider itself.
+	harness.Eventually(t, "all users are asked for", func(ctx context.Context) error {
+		kafka, valkey := &v1alpha1.KafkaServiceUserList{}, &v1alpha1.ValkeyServiceUserList{}
+		for _, l := range []client.ObjectList{kafka, valkey} {
+			if err := h.Kube.List(ctx, l, client.InNamespace(namespace)); err != nil {
+				return err
+			}
+		}
+		if n := len(kafka.Items) + len(valkey.Items); n < 2*applications {
+			return errors.Errorf("%d are", n)
 		}
 		return nil
 	})
@@ -72,8 +86,9 @@ func TestBudget(t *testing.T) {
 	})
 	all, refused := calls(h)
 	t.Logf("%d calls, %d of them refused", all, refused)
-	if most := aiven.DefaultMaxInFlight + all/100; refused > most {
-		t.Errorf("%d of %d calls were refused, want at most those in flight at the first one and one in a hundred (%d)", refused, all, most)
+	// Calls that began evenly may arrive together. Who goes on calling is refused many times as often.
+	if most := 2*aiven.DefaultMaxInFlight + all/20; refused > most {
+		t.Errorf("%d of %d calls were refused, want at most twice those in flight at the first one and one in twenty (%d)", refused, all, most)
 	}
 }
 

@@ -69,8 +69,8 @@ func TestComposition(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.run(t, "apply", "-f", "composition")
-	s.run(t, "wait", "--for=condition=Healthy", "function.pkg.crossplane.io/"+function, "--timeout=2m")
-	s.run(t, "wait", "--for=condition=Established", "xrd/shopapplications.e2e.example.org", "--timeout=2m")
+	s.run(t, "wait", "--for=condition=Healthy", "function.pkg.crossplane.io/"+function, "--timeout=5m")
+	s.run(t, "wait", "--for=condition=Established", "xrd/shopapplications.e2e.example.org", "--timeout=5m")
 
 	te := s.team(t, "composed")
 	xr := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
@@ -82,7 +82,7 @@ func TestComposition(t *testing.T) {
 	xr.SetName("orders")
 	te.create(xr)
 	te.logsIn("orders", 5)
-	s.run(t, "-n", te.namespace, "wait", "--for=condition=Ready", "shopapplication/orders", "--timeout=2m")
+	s.run(t, "-n", te.namespace, "wait", "--for=condition=Ready", "shopapplication/orders", "--timeout=5m")
 
 	te.traced(t)
 	te.owned(t)

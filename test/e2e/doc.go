@@ -6,5 +6,5 @@
 // The tests share a cluster and run in the order of the names of their files. Each
 // has the provider installed as it needs it (suite.installed), and namespaces of
 // its own. The first, TestActivation, needs a cluster without Crossplane, and the last,
-// TestStandalone, leaves nothing.
+// TestWithoutCrossplane, makes one.
 package e2e

@@ -29,29 +29,37 @@ import (
 const (
 	name             = "provider-aiven"
 	standaloneSystem = "provider-aiven-system"
+
+	// tokenSecret is the name of the Secret with the token, as in the manifests.
+	tokenSecret = "aiven-token"
 )
 
 // everything activates the kinds of all packages, as Crossplane's chart does.
 var everything = []string{"*"}
 
-// withCrossplane is the kustomization of docs/operations.md for an installation
-// with Crossplane, with a janitor that tests need not wait for.
+// withCrossplane is the kustomization of docs/install.md for an installation
+// with Crossplane, and what tests add.
 const withCrossplane = `resources: [%[1]s/cluster/install/crossplane]
 patches:
 - target: {kind: Provider, name: provider-aiven}
   patch: |
     - {op: replace, path: /spec/package, value: "%[2]s/provider-aiven:%[3]s"}
-- target: {kind: DeploymentRuntimeConfig, name: provider-aiven}
+` + inPackage
+
+// inPackage is a janitor that tests need not wait for.
+const inPackage = `- target: {kind: DeploymentRuntimeConfig, name: provider-aiven}
   patch: |
     - {op: add, path: /spec/deploymentTemplate/spec/template/spec/containers/0/args/-, value: --janitor-grace=2s}
     - {op: add, path: /spec/deploymentTemplate/spec/template/spec/containers/0/args/-, value: --log-level=debug}
 `
 
-// alone is that for one without.
+// alone is the kustomization for an installation without Crossplane, and what tests add.
 const alone = `resources: [%[1]s/cluster/install/standalone]
 images: [{name: ghcr.io/provider-aiven/provider-aiven, newName: %[2]s/provider-aiven, newTag: %[3]s}]
 patches:
-- target: {kind: Deployment, name: provider-aiven}
+` + inDeployment
+
+const inDeployment = `- target: {kind: Deployment, name: provider-aiven}
   patch: |
     - {op: add, path: /spec/template/spec/containers/0/args/-, value: --janitor-grace=2s}
 `
@@ -178,12 +186,12 @@ func (s *suite) configured(t *testing.T, namespace string) {
 	t.Helper()
 	limit := &v1alpha1.ServiceUsers{Limit: userLimit}
 	for _, o := range []client.Object{
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "aiven-token", Namespace: namespace}, Data: map[string][]byte{"token": []byte(token)}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: tokenSecret, Namespace: namespace}, Data: map[string][]byte{"token": []byte(token)}},
 		&v1alpha1.ClusterProviderConfig{
 			ObjectMeta: metav1.ObjectMeta{Name: "default"},
 			Spec: v1alpha1.ClusterProviderConfigSpec{
 				Credentials: v1alpha1.ClusterCredentials{Source: xpv2.CredentialsSourceSecret, CommonCredentialSelectors: xpv2.CommonCredentialSelectors{
-					SecretRef: &xpv2.SecretKeySelector{SecretReference: xpv2.SecretReference{Namespace: namespace, Name: "aiven-token"}, Key: "token"},
+					SecretRef: &xpv2.SecretKeySelector{SecretReference: xpv2.SecretReference{Namespace: namespace, Name: tokenSecret}, Key: "token"},
 				}},
 				ServiceSettings: v1alpha1.ServiceSettings{
 					BaseURL: s.url, Project: project, ServiceUsers: limit,

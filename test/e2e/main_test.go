@@ -9,10 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -29,9 +26,6 @@ var (
 // s is shared by all tests.
 var s *suite
 
-// suiteNow is s for whoever an interrupt wakes.
-var suiteNow atomic.Pointer[suite]
-
 func TestMain(m *testing.M) {
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard()) // What the client says is in its errors, too.
@@ -41,17 +35,6 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	interrupts := make(chan os.Signal, 1)
-	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	// Nothing may stay behind when somebody loses his patience.
-	go func() {
-		<-interrupts
-		cancel()
-		if s := suiteNow.Load(); s != nil {
-			_ = s.stop()
-			os.Exit(1) // There is no other way to end tests that run.
-		}
-	}()
 	o, note, err := clusterOptions(node.Level(*level), os.Getenv("KUBECONFIG"), os.Getenv("E2E_HOST"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cannot start:", err)
@@ -60,16 +43,35 @@ func run(m *testing.M) int {
 	if note != "" {
 		fmt.Fprintln(os.Stderr, note)
 	}
-	if s, err = start(ctx, o); err != nil {
+	out, err := filepath.Abs(filepath.Join(root, "_output", "e2e"))
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "cannot start:", err)
 		return 1
 	}
-	suiteNow.Store(s)
-	code := m.Run()
-	dir := *dump
-	if dir == "" {
-		dir = filepath.Join(s.out, "failed")
+	if o.Failed = *dump; o.Failed == "" {
+		o.Failed = filepath.Join(out, "failed")
 	}
+	if o.Kubeconfig != "" {
+		fmt.Fprintln(os.Stderr, "THE CLUSTER OF KUBECONFIG MUST BE A THROWAWAY: the tests install and remove Crossplane and the provider, with all kinds and objects of both. Ctrl-C removes what is there by then.")
+	}
+	watch(cancel, o.Failed)
+	if s, err = start(ctx, out, o); err != nil {
+		fmt.Fprintln(os.Stderr, "cannot start:", err)
+		return 1
+	}
+	running.Store(s)
+	if ctx.Err() != nil { // Whoever woke up saw nothing to stop.
+		_ = s.stop()
+		return 1
+	}
+	code := m.Run()
+	ending.Lock()
+	return s.end(code, o.Failed)
+}
+
+// end looks for credentials, stops everything and returns the code of the process. Logs
+// and objects stay in the folder if it is not 0.
+func (s *suite) end(code int, dir string) int {
 	if leaks, _ := s.leaks(dir); len(leaks) > 0 {
 		fmt.Fprintln(os.Stderr, "FAIL: credentials were found where none may be:", leaks)
 		code = 1

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -29,13 +28,11 @@ func metaOf(namespace, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: namespace, Name: name}
 }
 
-// same fails the test unless a Secret has that content.
+// same fails the test unless a Secret has that content, and nothing else.
 func (te *team) same(secret string, want map[string][]byte) {
 	te.t.Helper()
-	for key, value := range te.secret(secret).Data {
-		if !cmp.Equal(want[key], value) {
-			te.t.Errorf("%s of Secret %s has changed", key, secret)
-		}
+	if diff := changed(want, te.secret(secret).Data); len(diff) > 0 {
+		te.t.Errorf("Secret %s is not the same: %v", secret, diff)
 	}
 }
 
@@ -67,7 +64,7 @@ func TestRotation(t *testing.T) {
 		return nil
 	})
 	s.run(t, "-n", te.namespace, "rollout", "restart", "deployment/orders")
-	s.run(t, "-n", te.namespace, "rollout", "status", "deployment/orders", "--timeout=2m")
+	s.run(t, "-n", te.namespace, "rollout", "status", "deployment/orders", "--timeout=5m")
 	te.logsIn("orders", 5)
 
 	harness.Within(t, harness.Patience+overlap, "what is old is gone", func(context.Context) error {

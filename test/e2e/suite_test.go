@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,9 +42,12 @@ import (
 const (
 	root = "../.."
 
-	// The versions that are built of this commit. They differ in what they say
-	// of themselves, and so in their digests.
+	// The versions that are built. They are of one commit, because there is no
+	// release yet, and differ in what they say of themselves, and so in their digests.
+	// E2E_OLDER is a revision of git of which the older one is built instead.
 	older, newer = "v0.1.0", "v0.2.0"
+
+	olderRevision = "E2E_OLDER"
 
 	image = "provider-aiven"
 	token = "token-of-the-platform-team"
@@ -51,7 +55,7 @@ const (
 	project = "shop-project"
 
 	// kubectlTimeout is how long a command may take that waits for something.
-	kubectlTimeout = 3 * time.Minute
+	kubectlTimeout = 6 * time.Minute
 )
 
 // A suite is a cluster, a simulated Aiven that its pods reach, and what was built
@@ -70,15 +74,17 @@ type suite struct {
 	services []string
 	// refused counts the logins that a service did not accept.
 	refused atomic.Int64
+	// vacant means that the cluster had nothing of what the tests make.
+	vacant bool
+
+	stopping sync.Once
+	stopErr  error
 }
 
-// start builds everything and starts a cluster without Crossplane, or uses one.
-func start(ctx context.Context, o node.Options) (*suite, error) {
-	s := &suite{sim: aivensim.New(aivensim.WithSeed(aivensim.Seed{Tokens: []aivensim.Token{{Token: token, Permissions: "admin"}}}))}
-	var err error
-	if s.out, err = filepath.Abs(filepath.Join(root, "_output", "e2e")); err != nil {
-		return nil, err
-	}
+// start builds everything into a folder and starts a cluster without Crossplane, or uses
+// one.
+func start(ctx context.Context, out string, o node.Options) (*suite, error) {
+	s := &suite{out: out, sim: aivensim.New(aivensim.WithSeed(aivensim.Seed{Tokens: []aivensim.Token{{Token: token, Permissions: "admin"}}}))}
 	if err := os.RemoveAll(s.out); err != nil {
 		return nil, err
 	}
@@ -94,7 +100,12 @@ func start(ctx context.Context, o node.Options) (*suite, error) {
 		return nil, err
 	}
 	if err := s.prepare(ctx); err != nil {
-		_ = s.stop()
+		if s.vacant || s.Level() != node.LevelCluster { // Else its objects are somebody else's.
+			s.explain(o.Failed)
+		}
+		if stopErr := s.stop(); stopErr != nil {
+			fmt.Fprintln(os.Stderr, "cannot stop:", stopErr)
+		}
 		return nil, err
 	}
 	return s, nil
@@ -111,6 +122,9 @@ func (s *suite) prepare(ctx context.Context) error {
 	if err := s.RunPods(ctx, s.programs()); err != nil {
 		return err
 	}
+	if os.Getenv(olderRevision) != "" && !s.Level().RealPods() {
+		return errors.New(olderRevision + " needs containers: at this level all versions are one program")
+	}
 	scheme, err := provider.NewScheme()
 	if err != nil {
 		return err
@@ -124,8 +138,10 @@ func (s *suite) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	s.kube, err = client.New(s.Config(), client.Options{Scheme: scheme})
-	return err
+	if s.kube, err = client.New(s.Config(), client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	return s.look(ctx)
 }
 
 // serveAiven serves the simulator where pods reach it, and counts the logins that
@@ -157,9 +173,25 @@ func (s *suite) serveAiven() error {
 // build makes the image and the package of both versions, and the image of the
 // probe.
 func (s *suite) build(ctx context.Context) error {
+	source := s.repository() // Of the older version.
+	if revision := os.Getenv(olderRevision); revision != "" {
+		dir, err := os.MkdirTemp("", "provider-aiven-older-")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		if err := s.checkOut(ctx, revision, dir); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "%s is built of %s\n", older, revision)
+		source = dir
+	}
 	for _, version := range []string{older, newer} {
+		if version == newer {
+			source = s.repository()
+		}
 		for _, args := range [][]string{{"image", "--arch=" + runtime.GOARCH}, {"xpkg"}} {
-			if err := s.pack(ctx, version, args...); err != nil {
+			if err := s.packFrom(ctx, source, version, args...); err != nil {
 				return err
 			}
 		}
@@ -168,6 +200,18 @@ func (s *suite) build(ctx context.Context) error {
 		return err
 	}
 	return s.pack(ctx, "probe", "--name=probe", "image", "--arch="+runtime.GOARCH, "--main=./test/e2e/probe", "--description=A workload of the end-to-end tests.")
+}
+
+// checkOut writes the files of a revision into a folder.
+func (s *suite) checkOut(ctx context.Context, revision, dir string) error {
+	archive := filepath.Join(dir, "archive.tar")
+	if err := command(ctx, "git", "-C", s.repository(), "archive", "--format=tar", "--output="+archive, revision); err != nil {
+		return err
+	}
+	if err := command(ctx, "tar", "-xf", archive, "-C", dir); err != nil {
+		return err
+	}
+	return os.Remove(archive)
 }
 
 // push pushes what was built.
@@ -183,12 +227,20 @@ func (s *suite) push(ctx context.Context) error {
 // pack runs the package builder for a version, whose results have a folder of
 // their own.
 func (s *suite) pack(ctx context.Context, version string, args ...string) error {
-	base := []string{"run", "-C", filepath.Join(root, "cluster", "package"), ".", "--root=" + filepath.Join(s.out, "..", ".."), "--output=" + filepath.Join(s.out, version)}
+	return s.packFrom(ctx, s.repository(), version, args...)
+}
+
+// packFrom is pack for what is in another folder than this repository.
+func (s *suite) packFrom(ctx context.Context, source, version string, args ...string) error {
+	base := []string{"run", "-C", filepath.Join(root, "cluster", "package"), ".", "--root=" + source, "--output=" + filepath.Join(s.out, version)}
 	if strings.HasPrefix(version, "v") {
 		base = append(base, "--set-version="+version)
 	}
 	return command(ctx, "go", append(base, args...)...)
 }
+
+// repository returns the folder of this repository.
+func (s *suite) repository() string { return filepath.Join(s.out, "..", "..") }
 
 // program returns the path of a program of the same name as its image.
 func (s *suite) program(name string) string { return filepath.Join(s.out, "programs") + "/" + name }
@@ -225,23 +277,12 @@ func command(ctx context.Context, name string, args ...string) error {
 	return errors.Wrapf(cmd.Run(), "%s %s: %s", filepath.Base(name), strings.Join(args, " "), &b)
 }
 
-// stop ends everything.
-func (s *suite) stop() error {
-	var err error
-	if s.Cluster != nil {
-		err = s.Stop()
-	}
-	if s.server != nil {
-		s.server.CloseClientConnections()
-		s.server.Close()
-	}
-	return err
-}
-
 // leaks looks for credentials in what people read: all objects but the values of
 // Secrets, and all logs, which it writes to a folder.
 func (s *suite) leaks(dir string) (found []string, read int) {
-	if err := s.Dump(context.Background(), dir); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), cleanTimeout)
+	defer cancel()
+	if err := s.Dump(ctx, dir); err != nil {
 		fmt.Fprintln(os.Stderr, "cannot write all logs and objects:", err)
 	}
 	texts := make(map[string]string)

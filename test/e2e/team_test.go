@@ -13,7 +13,6 @@ import (
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -34,7 +33,7 @@ type team struct {
 
 func (s *suite) team(t *testing.T, prefix string) *team {
 	t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix + "-"}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix + "-", Labels: map[string]string{ours: "true"}}}
 	if err := s.kube.Create(t.Context(), ns); err != nil {
 		t.Fatalf("cannot create namespace: %v", err)
 	}
@@ -84,17 +83,7 @@ func (te *team) create(objects ...client.Object) {
 // change changes an application, as often as it takes.
 func (te *team) change(name string, how func(a *v1.AivenApplication)) {
 	te.t.Helper()
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		a := &v1.AivenApplication{}
-		if err := te.kube.Get(te.t.Context(), client.ObjectKey{Namespace: te.namespace, Name: name}, a); err != nil {
-			return err
-		}
-		how(a)
-		return te.kube.Update(te.t.Context(), a)
-	})
-	if err != nil {
-		te.t.Fatalf("cannot change application: %v", err)
-	}
+	harness.Update(te.t, te.kube, &v1.AivenApplication{ObjectMeta: metav1.ObjectMeta{Namespace: te.namespace, Name: name}}, how)
 }
 
 // ready waits until the application has credentials of a revision.

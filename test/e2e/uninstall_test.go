@@ -5,7 +5,9 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
+	crdv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,7 +24,9 @@ import (
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/cluster/node"
+	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 	"github.com/provider-aiven/provider-aiven/test/harness"
+	"github.com/provider-aiven/provider-aiven/test/pages"
 )
 
 // stopped has no replica of the provider run.
@@ -41,6 +46,9 @@ func (s *suite) removed(t *testing.T) {
 	}
 	s.core = false
 	s.run(t, "-n", node.Namespace, "delete", "deployment", "-l", "app.kubernetes.io/name="+name)
+	if left, err := s.deployments(t.Context()); err != nil || len(left) > 0 {
+		t.Fatalf("%d Deployments of the provider are left: %v", len(left), err)
+	}
 }
 
 // away waits until no replica of the provider runs.
@@ -144,7 +152,7 @@ func TestStandalone(t *testing.T) {
 	})
 	s.leaksNothing(t)
 	// Without a provider nothing would end.
-	_ = ok && t.Run("RemoveEverything", func(t *testing.T) { s.removeEverything(t) })
+	_ = ok && t.Run("RemoveEverything", func(t *testing.T) { s.removeEverything(t, node.Namespace) })
 }
 
 // restore loses the objects of a team, and brings them back as a tool for backups does.
@@ -214,15 +222,25 @@ func (s *suite) lose(t *testing.T, o *unstructured.Unstructured) {
 	s.gone(t, o)
 }
 
-// removeEverything does what docs/operations.md says for that, and looks whether
-// anything is left at Aiven, of any test.
-func (s *suite) removeEverything(t *testing.T) {
+// removeEverything does what docs/operations.md says for that, with the token in a namespace,
+// and looks whether anything is left in the cluster, or at Aiven, of any test.
+func (s *suite) removeEverything(t *testing.T, namespace string) {
 	t.Helper()
-	s.run(t, "delete", "aivenapp", "-A", "--all")
-	s.run(t, "delete", "secrets", "-A", "-l", "aiven.nais.io/application")
-	s.run(t, "delete", "kafkaserviceusers,opensearchserviceusers,valkeyserviceusers", "-A", "--all")
-	s.run(t, "delete", "clusterproviderconfigs", "--all")
-	s.run(t, "delete", "-k", filepath.Join(s.out, "install"))
+	page := s.page(t, "operations.md", pages.Options{Patience: 3 * kubectlTimeout, Replace: strings.NewReplacer(standaloneSystem, namespace)})
+	page.Skip("Uninstall and install again") // test/docs runs it.
+	page.Next("delete -k install")
+	harness.Eventually(t, "the provider's kinds are gone", func(ctx context.Context) error {
+		l := &crdv1.CustomResourceDefinitionList{}
+		if err := s.kube.List(ctx, l); err != nil {
+			return err
+		}
+		for _, d := range l.Items {
+			if d.Spec.Group == v1alpha1.Group {
+				return errors.Errorf("%s is there", d.Name)
+			}
+		}
+		return nil
+	})
 	for _, service := range s.services {
 		for _, u := range s.sim.Users(project, service) {
 			if u.Type != "primary" {
@@ -230,4 +248,106 @@ func (s *suite) removeEverything(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWithoutCrossplane: on a cluster that has nothing of Crossplane the manifests alone
+// make a provider that works. Whoever gets Crossplane later goes on with what he has, and
+// can remove everything in the end. Both ways are those of docs/install.md, word for word.
+func TestWithoutCrossplane(t *testing.T) {
+	if err := s.clean(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	page := s.document(t)
+	page.Next("make -C provider-aiven push")
+	page.In("Standalone").Next("rollout status")
+	s.runs(t, standaloneSystem, older)
+	page.In("3. A token").Next("wait clusterproviderconfig/default")
+	if out := page.In("4. The first application").Next("describe secret checkout-aiven"); !strings.Contains(out, "KAFKA_BROKERS:") {
+		t.Errorf("the first application has no brokers:\n%s", out)
+	}
+	s.run(t, "delete", "namespace", documentNamespace)
+	if users := s.sim.Users(documentProject, documentKafka); slices.ContainsFunc(users, func(u aivensim.User) bool { return u.Type != "primary" }) {
+		t.Errorf("users of the first application are left: %+v", users)
+	}
+	s.run(t, "delete", "clusterproviderconfig", "default")
+
+	s.configured(t, standaloneSystem)
+	k := s.keep(t, "alone")
+	s.leaksNothing(t)
+	s.run(t, "-n", standaloneSystem, "delete", "deployment", name)
+	s.away(t, standaloneSystem)
+
+	s.crossplane(t, everything)
+	page.Replace = s.inDocument(newer)
+	page.In("With Crossplane").Next("wait provider.pkg.crossplane.io/provider-aiven")
+	ok := t.Run("Keep", func(t *testing.T) {
+		s.noRefusals(t)
+		s.healthy(t, newer)
+		s.runs(t, node.Namespace, newer)
+		k.in(t).works()
+		s.lacksNothing(t)
+	})
+	s.leaksNothing(t)
+	_ = ok && t.Run("RemoveEverything", func(t *testing.T) { s.removeEverything(t, standaloneSystem) })
+}
+
+// What docs/install.md calls the namespace and the services of its first application.
+const (
+	documentNamespace = "demo"
+	documentProject   = "demo-project"
+	documentKafka     = "kafka-demo"
+)
+
+// page returns one of docs for somebody who works in the folder of what is built, where
+// the kustomization is. Dir, Env and Output of the options are given.
+func (s *suite) page(t *testing.T, name string, o pages.Options) *pages.Page {
+	t.Helper()
+	var terminal bytes.Buffer
+	t.Cleanup(func() {
+		if found := harness.Scan(s.sim, map[string]string{"the terminal": terminal.String()}); len(found) > 0 {
+			t.Errorf("credentials were found where none may be: %v", found)
+		}
+	})
+	o.Dir, o.Output = s.out, &terminal
+	o.Env = append(os.Environ(), "PATH="+filepath.Dir(s.kubectl)+":"+os.Getenv("PATH"), "KUBECONFIG="+s.Kubeconfig(),
+		"KUBECACHEDIR="+filepath.Join(s.out, "kubectl"), "REGISTRY_USER=us", "REGISTRY_PASSWORD=any")
+	return pages.Open(t, filepath.Join(root, "docs", name), o)
+}
+
+// document returns docs/install.md with the tests' registry and Aiven.
+func (s *suite) document(t *testing.T) *pages.Page {
+	t.Helper()
+	s.sim.AddProject(documentProject)
+	s.sim.AddService(documentProject, aivensim.Service{Name: documentKafka, Type: "kafka"})
+	clone := filepath.Join(s.out, "provider-aiven")
+	_ = os.Remove(clone) // Of a run before.
+	if err := os.Symlink(s.repository(), clone); err != nil {
+		t.Fatal(err)
+	}
+	page := s.page(t, "install.md", pages.Options{
+		Input:   token + "\n",
+		Replace: s.inDocument(older),
+		Amend: func(_, text string) string {
+			own := inPackage + "    - {op: add, path: /spec/deploymentTemplate/spec/template/spec/containers/0/args/-, value: --base-url=" + s.url + "}\n"
+			if strings.Contains(text, "install/standalone") {
+				own = inDeployment + "    - {op: add, path: /spec/template/spec/containers/0/args/-, value: --base-url=" + s.url + "}\n"
+			}
+			return text + own
+		},
+	})
+	for _, section := range []string{"In chosen namespaces", "In another namespace"} {
+		page.Skip(section) // test/docs runs them.
+	}
+	return page
+}
+
+// inDocument puts our registry, and one of the versions in it, where the document has the
+// reader's. The machine may know the registry by another name than the cluster; what it pushes
+// there replaces neither version.
+func (s *suite) inDocument(version string) *strings.Replacer {
+	return strings.NewReplacer(
+		"REF=registry.example.com/provider-aiven:v0.1.0", "REF="+s.Registry()+"/provider-aiven:document",
+		"registry.example.com", s.RegistryInCluster(),
+		"v0.1.0", version,
+	)
 }

@@ -32,7 +32,8 @@ const (
 // TestLeaderKilled: a leader that is killed while it makes users, at any write, is
 // followed by another, and no user is made twice or left behind.
 func TestLeaderKilled(t *testing.T) {
-	brief := func(o *provider.Options) { o.LeaseDuration = 6 * time.Second }
+	// Long enough to be renewed on a machine that is slow.
+	brief := func(o *provider.Options) { o.LeaseDuration = 20 * time.Second }
 	for _, after := range []bool{false, true} {
 		for _, at := range []int{15, 60, 110} {
 			t.Run(fmt.Sprintf("Write%d/Answered%t", at, !after), func(t *testing.T) {

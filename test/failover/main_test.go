@@ -7,7 +7,6 @@ package failover
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -102,7 +101,7 @@ type replica struct {
 func start(t *testing.T, adjust ...func(o *provider.Options)) *replica {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &replica{gate: harness.NewGate(), health: address(t), cancel: cancel, done: make(chan struct{})}
+	r := &replica{gate: harness.NewGate(), health: harness.FreeAddress(t), cancel: cancel, done: make(chan struct{})}
 	o := provider.Options{
 		LeaderElection: true, LeaderElectionNamespace: leases, HealthAddress: r.health, RecheckInterval: 100 * time.Millisecond,
 		PollInterval: 2 * time.Second, JanitorGrace: time.Second, UserAgent: "failover",
@@ -124,24 +123,15 @@ func (r *replica) run(ctx context.Context, o provider.Options) {
 		cfg := h.Config()
 		cfg.Wrap(gate.Wrap)
 		o.Aiven = func(a *aiven.Options) {
-			a.Transport, a.ErrorTTL, a.SettleTime, a.CallTimeout = gate.Wrap(http.DefaultTransport), 200*time.Millisecond, time.Second, 2*time.Second
+			a.Transport, a.ErrorTTL, a.SettleTime, a.CallTimeout = gate.Wrap(http.DefaultTransport), 200*time.Millisecond, time.Second, 10*time.Second
 		}
 		o.Registry = prometheus.NewRegistry()
 		err := provider.Run(ctx, cfg, o)
-		if killed(gate) || ctx.Err() != nil {
+		if gate.IsShut() || ctx.Err() != nil {
 			return
 		}
 		fmt.Fprintln(h.Log, "A replica ended:", err)
 		gate.Shut()
-	}
-}
-
-func killed(g *harness.Gate) bool {
-	select {
-	case <-g.Killed():
-		return true
-	default:
-		return false
 	}
 }
 
@@ -155,17 +145,6 @@ func (r *replica) stop() {
 func (r *replica) kill() {
 	r.gate.Shut()
 	r.cancel()
-}
-
-// address returns one that nobody listens on.
-func address(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // probe asks a replica how it is.
@@ -187,10 +166,12 @@ func (r *replica) probe(ctx context.Context, path string) error {
 
 func (r *replica) ready(t *testing.T) {
 	t.Helper()
-	harness.Eventually(t, "a replica is ready", func(ctx context.Context) error { return r.probe(ctx, "/readyz") })
-	if err := r.probe(t.Context(), "/healthz"); err != nil {
-		t.Error(err)
-	}
+	harness.Eventually(t, "a replica is ready", func(ctx context.Context) error {
+		if err := r.probe(ctx, "/readyz"); err != nil {
+			return err
+		}
+		return r.probe(ctx, "/healthz")
+	})
 }
 
 // user returns a managed resource of a Valkey user.
@@ -212,7 +193,7 @@ func app(namespace, name string, instances ...string) *v1.AivenApplication {
 
 func create(t *testing.T, o client.Object) {
 	t.Helper()
-	harness.Eventually(t, o.GetName()+" is made", func(ctx context.Context) error { return h.Kube.Create(ctx, o) })
+	harness.Eventually(t, o.GetName()+" is made", func(ctx context.Context) error { return client.IgnoreAlreadyExists(h.Kube.Create(ctx, o)) })
 }
 
 // conditioned are applications and managed resources.

@@ -54,6 +54,13 @@ func (g *Gate) close() {
 	}
 }
 
+// IsShut tells whether the gate is shut.
+func (g *Gate) IsShut() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.isShut
+}
+
 // Killed is closed when the gate is shut.
 func (g *Gate) Killed() <-chan struct{} { return g.shut }
 

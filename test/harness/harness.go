@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -39,8 +40,9 @@ import (
 // Token is what the simulator accepts, beside what a test adds.
 const Token = "harness-token-7f3a9c"
 
-// Patience is how long Eventually waits.
-const Patience = 2 * time.Minute
+// Patience is how long Eventually waits. A good run takes no longer for it, on a
+// slow machine either.
+const Patience = 5 * time.Minute
 
 const interval = 25 * time.Millisecond
 
@@ -110,6 +112,11 @@ type Process struct {
 	Config func(cfg *rest.Config)
 }
 
+// WriteKubeconfig writes a kubeconfig file for the control plane, with all rights.
+func (h *Harness) WriteKubeconfig(path string) error {
+	return h.env.WriteKubeconfig(path) //nolint:wrapcheck // It says what cannot be written.
+}
+
 // Config returns a configuration for a client of the control plane, to change.
 func (h *Harness) Config() *rest.Config { return rest.CopyConfig(h.env.Config) }
 
@@ -120,11 +127,11 @@ func (h *Harness) StartProvider(with ...func(p *Process)) {
 	h.cancel, h.done, h.Registry = cancel, make(chan error, 1), prometheus.NewRegistry()
 	zl := zap.New(zap.WriteTo(h.Log), zap.Level(MostVerbose))
 	p := &Process{Gate: NewGate(), Options: provider.Options{
-		PollInterval: 2 * time.Second, JanitorGrace: time.Second, Namespace: "default", OrphanInterval: 500 * time.Millisecond, Registry: h.Registry, BaseURLs: providerconfig.BaseURLs{Allowed: []string{h.URL}},
+		PollInterval: 2 * time.Second, JanitorGrace: 5 * time.Second, Namespace: "default", OrphanInterval: 500 * time.Millisecond, Registry: h.Registry, BaseURLs: providerconfig.BaseURLs{Allowed: []string{h.URL}},
 		Logger: logging.NewLogrLogger(zl), UserAgent: "harness",
 		Aiven: func(o *aiven.Options) {
 			o.ErrorTTL, o.SettleTime, o.ACLInterval = 200*time.Millisecond, time.Second, 50*time.Millisecond
-			o.CallTimeout = 2 * time.Second
+			o.CallTimeout = 10 * time.Second
 		},
 	}}
 	for _, w := range with {
@@ -145,13 +152,27 @@ func (h *Harness) StartProvider(with ...func(p *Process)) {
 		adjust(o)
 	}
 	done := h.done
-	go func() {
+	go func() { done <- h.run(ctx, cfg, p) }()
+}
+
+// run runs a provider until the context ends, and again, as the kubelet would, when it
+// ended as one does on a machine that is too busy. Any other end is a failure, which
+// StopProvider returns, and so is too many of these.
+func (h *Harness) run(ctx context.Context, cfg *rest.Config, p *Process) error {
+	for left := maxRestarts; ; left-- {
 		err := provider.Run(ctx, cfg, p.Options)
-		for isStuck(err) && ctx.Err() == nil {
-			err = provider.Run(ctx, cfg, p.Options) // As the kubelet would start it again.
+		if ctx.Err() != nil || p.Gate.IsShut() {
+			return err
 		}
-		done <- err
-	}()
+		if err == nil {
+			err = errors.New("it was not asked to")
+		}
+		// Tests wait in vain from here on, or longer: whoever reads their output should know why.
+		fmt.Fprintln(io.MultiWriter(h.Log, os.Stderr), "The provider ended:", err)
+		if left == 0 || !isStuck(err) && !isLate(err) {
+			return errors.Wrap(err, "the provider ended")
+		}
+	}
 }
 
 // newTransport returns one that keeps as many connections alive as an Aiven
@@ -187,6 +208,14 @@ func (h *Harness) StopProvider() error {
 }
 
 func isStuck(err error) bool { return err != nil && strings.Contains(err.Error(), stuckQueue) }
+
+// maxRestarts is how often a provider of a test is started again.
+const maxRestarts = 10
+
+// lostLease is in the error of a manager that did not renew its lease in time.
+const lostLease = "leader election lost"
+
+func isLate(err error) bool { return err != nil && strings.Contains(err.Error(), lostLease) }
 
 // KillProvider ends the provider as a kill would: at any point, and nothing that
 // it does from then on has an effect.

@@ -96,6 +96,7 @@ func TestSpecChanges(t *testing.T) {
 	// Another name: the same credentials, without a call to Aiven. The old Secret
 	// stays as long as a workload refers to it.
 	te.create(te.replicaSet("rollback", "orders-aiven"))
+	te.owned("orders", s)
 	te.change("orders", func(a *v1.AivenApplication) { a.Spec.SecretName = "renamed" })
 	te.ready("orders")
 	r := te.secret("renamed")
@@ -162,53 +163,32 @@ func TestSecretHeals(t *testing.T) {
 
 	cases := map[string]struct {
 		reason string
-		breaks func(s *corev1.Secret) error
+		breaks func(s *corev1.Secret)
 	}{
 		"EditedKey": {
 			reason: "A key of ours that somebody edits comes back.",
-			breaks: func(s *corev1.Secret) error {
-				s.Data["VALKEY_PASSWORD_CACHE"] = []byte("wrong")
-				return h.Kube.Update(t.Context(), s)
-			},
+			breaks: func(s *corev1.Secret) { s.Data["VALKEY_PASSWORD_CACHE"] = []byte("wrong") },
 		},
 		"DeletedKey": {
 			reason: "A key of ours that somebody deletes comes back.",
-			breaks: func(s *corev1.Secret) error {
-				delete(s.Data, "KAFKA_BROKERS")
-				return h.Kube.Update(t.Context(), s)
-			},
+			breaks: func(s *corev1.Secret) { delete(s.Data, "KAFKA_BROKERS") },
 		},
 		"RemovedMarks": {
 			reason: "Neither label nor annotation says any more whose the Secret is; the application and the finalizer do.",
-			breaks: func(s *corev1.Secret) error {
-				s.Labels, s.Annotations = nil, nil
-				return h.Kube.Update(t.Context(), s)
-			},
+			breaks: func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil },
 		},
 		"RemovedLabel": {
 			reason: "A label of ours comes back, also the one by which we find our Secrets.",
-			breaks: func(s *corev1.Secret) error {
-				delete(s.Labels, v1.LabelManagedBy)
-				return h.Kube.Update(t.Context(), s)
-			},
+			breaks: func(s *corev1.Secret) { delete(s.Labels, v1.LabelManagedBy) },
 		},
 		"RemovedFinalizer": {
 			reason: "The finalizer with which a deletion waits for the users comes back.",
-			breaks: func(s *corev1.Secret) error {
-				s.Finalizers = nil
-				return h.Kube.Update(t.Context(), s)
-			},
+			breaks: func(s *corev1.Secret) { s.Finalizers = nil },
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			harness.Eventually(t, "the Secret is broken", func(context.Context) error {
-				s := &corev1.Secret{}
-				if err := h.Kube.Get(t.Context(), client.ObjectKeyFromObject(want), s); err != nil {
-					return err
-				}
-				return tc.breaks(s)
-			})
+			harness.Update(t, h.Kube, want, tc.breaks)
 			harness.Eventually(t, tc.reason, func(ctx context.Context) error {
 				s := &corev1.Secret{}
 				if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(want), s); err != nil {
@@ -227,14 +207,10 @@ func TestSecretHeals(t *testing.T) {
 	}
 
 	t.Run("ForeignKey", func(t *testing.T) {
-		s := te.secret("orders-aiven")
-		s.Data["MINE"] = []byte("stays")
-		if err := h.Kube.Update(t.Context(), s); err != nil {
-			t.Fatal(err)
-		}
+		harness.Update(t, h.Kube, want, func(s *corev1.Secret) { s.Data["MINE"] = []byte("stays") })
 		te.change("orders", func(a *v1.AivenApplication) { a.Spec.Kafka = nil })
 		te.ready("orders")
-		s = te.secret("orders-aiven")
+		s := te.secret("orders-aiven")
 		if string(s.Data["MINE"]) != "stays" {
 			t.Error("a key that somebody else put into the Secret is gone")
 		}

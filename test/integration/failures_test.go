@@ -28,23 +28,6 @@ import (
 // message that names what to mend, and pass by itself when it is mended.
 func TestReasons(t *testing.T) {
 	t.Parallel()
-	updateConfig := func(te tenant, fn func(*v1alpha1.ClusterProviderConfig)) {
-		harness.Eventually(te.t, "the configuration is changed", func(ctx context.Context) error {
-			pc := &v1alpha1.ClusterProviderConfig{}
-			if err := h.Kube.Get(ctx, client.ObjectKey{Name: te.config}, pc); err != nil {
-				return err
-			}
-			fn(pc)
-			return h.Kube.Update(ctx, pc)
-		})
-	}
-	setToken := func(te tenant, token string) {
-		s := te.secret("token")
-		s.Data["token"] = []byte(token)
-		if err := h.Kube.Update(te.t.Context(), s); err != nil {
-			te.t.Fatal(err)
-		}
-	}
 	blocker := func(te tenant) *corev1.Secret {
 		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "orders-aiven", Namespace: te.namespace}, Data: map[string][]byte{"mine": []byte("untouched")}}
 	}
@@ -63,19 +46,19 @@ func TestReasons(t *testing.T) {
 			want:    v1.ReasonPoolNotConfigured,
 			message: "other",
 			mends: func(te tenant) {
-				updateConfig(te, func(pc *v1alpha1.ClusterProviderConfig) {
-					pc.Spec.KafkaPools = append(pc.Spec.KafkaPools, v1alpha1.KafkaPool{Name: "other", Project: te.project})
+				te.configure(func(s *v1alpha1.ClusterProviderConfigSpec) {
+					s.KafkaPools = append(s.KafkaPools, v1alpha1.KafkaPool{Name: "other", Project: te.project})
 				})
 			},
 		},
 		"NoProject": {
 			reason: "OpenSearch and Valkey need a project.",
 			breaks: func(te tenant) {
-				updateConfig(te, func(pc *v1alpha1.ClusterProviderConfig) { pc.Spec.Project = "" })
+				te.configure(func(s *v1alpha1.ClusterProviderConfigSpec) { s.Project = "" })
 			},
 			want: v1.ReasonInvalidConfiguration, message: "has no project",
 			mends: func(te tenant) {
-				updateConfig(te, func(pc *v1alpha1.ClusterProviderConfig) { pc.Spec.Project = te.project })
+				te.configure(func(s *v1alpha1.ClusterProviderConfigSpec) { s.Project = te.project })
 			},
 		},
 		"InstanceDoesNotExist": {
@@ -113,15 +96,15 @@ func TestReasons(t *testing.T) {
 		},
 		"TokenRejected": {
 			reason: "A token that Aiven does not accept is told without its value, and a new one works without a restart.",
-			breaks: func(te tenant) { setToken(te, "a-token-that-nobody-knows") },
+			breaks: func(te tenant) { te.edit("token", "a-token-that-nobody-knows") },
 			want:   v1.ReasonTokenRejected, message: "token",
-			mends: func(te tenant) { setToken(te, te.token) },
+			mends: func(te tenant) { te.edit("token", te.token) },
 		},
 		"NoToken": {
 			reason: "An empty token is no token.",
-			breaks: func(te tenant) { setToken(te, " \n") },
+			breaks: func(te tenant) { te.edit("token", " \n") },
 			want:   v1.ReasonNoToken, message: "no Aiven token",
-			mends: func(te tenant) { setToken(te, te.token) },
+			mends: func(te tenant) { te.edit("token", te.token) },
 		},
 		"NoConfig": {
 			reason:  "A configuration that does not exist is named.",
@@ -232,11 +215,7 @@ func TestRedaction(t *testing.T) {
 	before := te.secret("orders-aiven")
 
 	h.Sim.AddToken(aivensim.Token{Token: te.token + "-ro", Permissions: "read_only"})
-	s := te.secret("token")
-	s.Data["token"] = []byte(te.token + "-ro")
-	if err := h.Kube.Update(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
+	te.edit("token", te.token+"-ro")
 	c := te.notReady("orders", v1.ReasonCredentialsRedacted)
 	if !strings.Contains(c.Message, "service:secrets:read") {
 		t.Errorf("message %q does not say which right is missing", c.Message)
@@ -281,7 +260,8 @@ func TestOpenSearchRulesUnderLoad(t *testing.T) {
 			}))
 		}
 	}
-	harness.Eventually(t, "every user has its rules", func(context.Context) error {
+	// So many applications take a slow machine longer than one does.
+	harness.Within(t, 3*harness.Patience, "every user has its rules", func(context.Context) error {
 		users, rows := te.users(te.openSearch()), map[string]int{}
 		for _, r := range h.Sim.OpenSearchACL(te.project, te.openSearch()).ACLs {
 			rows[r.Username]++

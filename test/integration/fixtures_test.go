@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,7 +17,6 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -64,20 +64,31 @@ func newTenant(t *testing.T, prefix string) tenant {
 	return te
 }
 
-// configure changes the tenant's configuration.
+// central returns the tenant's configuration, as far as its name.
+func (te tenant) central() *v1alpha1.ClusterProviderConfig {
+	return &v1alpha1.ClusterProviderConfig{ObjectMeta: metav1.ObjectMeta{Name: te.config}}
+}
+
+// configure changes the tenant's configuration, and waits until the provider has seen
+// the change.
 func (te tenant) configure(change func(s *v1alpha1.ClusterProviderConfigSpec)) {
 	te.t.Helper()
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		pc := &v1alpha1.ClusterProviderConfig{}
-		if err := h.Kube.Get(te.t.Context(), client.ObjectKey{Name: te.config}, pc); err != nil {
+	te.seen(harness.Update(te.t, h.Kube, te.central(), func(pc *v1alpha1.ClusterProviderConfig) { change(&pc.Spec) }))
+}
+
+// seen waits until the provider has seen a configuration as it is now: what is made from
+// then on is judged by it. Objects of other kinds may come to the provider in any order.
+func (te tenant) seen(pc resource.ProviderConfig) {
+	te.t.Helper()
+	harness.Eventually(te.t, "the provider has seen "+pc.GetName(), func(ctx context.Context) error {
+		if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(pc), pc); err != nil {
 			return err
 		}
-		change(&pc.Spec)
-		return h.Kube.Update(te.t.Context(), pc)
+		if c := pc.GetCondition(v1alpha1.TypeHealthy); c.ObservedGeneration != pc.GetGeneration() {
+			return errors.Errorf("it has seen generation %d of %d", c.ObservedGeneration, pc.GetGeneration())
+		}
+		return nil
 	})
-	if err != nil {
-		te.t.Fatalf("cannot change the configuration: %v", err)
-	}
 }
 
 // anyUsername lets people import users.
@@ -142,12 +153,16 @@ func podSpec(secret string) corev1.PodSpec {
 func (te tenant) pod(name, secret string, started time.Time) *corev1.Pod {
 	te.t.Helper()
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: te.namespace}, Spec: podSpec(secret)}
-	harness.Eventually(te.t, "pod "+name+" is made", func(ctx context.Context) error { return h.Kube.Create(ctx, p) })
-	at := metav1.NewTime(started)
-	p.Status.Phase, p.Status.StartTime = corev1.PodRunning, &at
-	if err := h.Kube.Status().Update(te.t.Context(), p); err != nil {
-		te.t.Fatalf("cannot start pod: %v", err)
-	}
+	harness.Eventually(te.t, "pod "+name+" is made", func(ctx context.Context) error {
+		return client.IgnoreAlreadyExists(h.Kube.Create(ctx, p)) // The answer to an attempt before may have been lost.
+	})
+	harness.Eventually(te.t, "pod "+name+" is started", func(ctx context.Context) error {
+		if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(p), p); err != nil {
+			return err
+		}
+		p.Status.Phase, p.Status.StartTime = corev1.PodRunning, new(metav1.NewTime(started))
+		return h.Kube.Status().Update(ctx, p)
+	})
 	return p
 }
 
@@ -233,14 +248,7 @@ func (te tenant) notReady(name string, reason xpv2.ConditionReason) xpv2.Conditi
 // change changes an application, as a person with an editor would.
 func (te tenant) change(name string, fn func(a *v1.AivenApplication)) {
 	te.t.Helper()
-	harness.Eventually(te.t, "application "+name+" is changed", func(ctx context.Context) error {
-		a := &v1.AivenApplication{}
-		if err := h.Kube.Get(ctx, client.ObjectKey{Namespace: te.namespace, Name: name}, a); err != nil {
-			return err
-		}
-		fn(a)
-		return h.Kube.Update(ctx, a)
-	})
+	harness.Update(te.t, h.Kube, &v1.AivenApplication{ObjectMeta: metav1.ObjectMeta{Namespace: te.namespace, Name: name}}, fn)
 }
 
 func (te tenant) secret(name string) *corev1.Secret {

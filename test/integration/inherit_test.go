@@ -4,7 +4,9 @@ package integration
 
 import (
 	"context"
+	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,13 +60,7 @@ func TestInherits(t *testing.T) {
 		shortOverlap(a)
 	}))
 	te.ready("orders")
-	after := te.secret("orders-aiven")
-	te.works(after)
-	for key, want := range before.Data {
-		if diff := cmp.Diff(want, after.Data[key]); diff != "" {
-			t.Errorf("%s changed", key)
-		}
-	}
+	after := te.keeps(before)
 	te.left(kafka, openSearch, valkey)
 	if slices.Contains(after.Finalizers, v1.FinalizerAivenator) {
 		t.Error("aivenator's finalizer stays, and nobody would remove it")
@@ -84,6 +80,67 @@ func TestInherits(t *testing.T) {
 	}
 	te.delete(te.app("orders"))
 	te.left()
+}
+
+// TestInheritsLater: nor does it when Aiven cannot say at first whose the users are.
+func TestInheritsLater(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		// begin is what is wrong until the returned function is called.
+		begin func(te tenant) (end func())
+	}{
+		"Unavailable": {"Services that cannot be read now can be later.", func(te tenant) func() {
+			return h.Sim.Inject(aivensim.Fault{Operation: "GetService", Project: te.project, Status: 503})
+		}},
+		"Slow": {"Nor is anybody in a hurry.", func(te tenant) func() {
+			slow := make(chan struct{})
+			remove := h.Sim.Inject(aivensim.Fault{Operation: "GetService", Project: te.project, Hook: func(*http.Request) { <-slow }})
+			return func() {
+				remove()
+				close(slow)
+			}
+		}},
+		"Redacted": {"A token that does not get to see passwords may do so later.", func(te tenant) func() {
+			h.Sim.AddToken(aivensim.Token{Token: te.token + "-ro", Permissions: "read_only"})
+			te.edit("token", te.token+"-ro")
+			return func() { te.edit("token", te.token) }
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			te := newTenant(t, "lateheir")
+			kafka, openSearch, valkey := te.ofAivenator("orders", nil)
+			before := te.secret("orders-aiven")
+			end := sync.OnceFunc(tc.begin(te))
+			t.Cleanup(end)
+			te.create(te.app("orders", func(a *v1.AivenApplication) { a.Spec.Valkey = []v1.ValkeySpec{{Instance: "cache"}} }))
+			harness.Eventually(t, "there are managed resources", func(ctx context.Context) error {
+				if n := len(te.managed(ctx)); n != 3 {
+					return errors.Errorf("there are %d", n)
+				}
+				return nil
+			})
+			end()
+			te.ready("orders")
+			te.keeps(before)
+			te.left(kafka, openSearch, valkey)
+		})
+	}
+}
+
+// keeps fails the test unless a Secret has what it had, and works.
+func (te tenant) keeps(before *corev1.Secret) *corev1.Secret {
+	te.t.Helper()
+	after := te.secret(before.Name)
+	te.works(after)
+	for key, want := range before.Data {
+		if diff := cmp.Diff(want, after.Data[key]); diff != "" {
+			te.t.Errorf("%s changed", key)
+		}
+	}
+	return after
 }
 
 // TestInheritsNothing: anybody may write a Secret that looks like one of

@@ -115,12 +115,12 @@ func TestPause(t *testing.T) {
 	if got := writesTo(te.project); len(got) > 0 {
 		t.Errorf("a paused resource led to %v", got)
 	}
-	meta.RemoveAnnotations(u, meta.AnnotationKeyReconciliationPaused)
-	if err := h.Kube.Update(t.Context(), u); err != nil {
-		t.Fatal(err)
-	}
+	harness.Update(t, h.Kube, u, resumed)
 	te.becomes("paused", xpv2.TypeReady, corev1.ConditionTrue, "")
 }
+
+// resumed ends the pause of a managed resource.
+func resumed[O client.Object](u O) { meta.RemoveAnnotations(u, meta.AnnotationKeyReconciliationPaused) }
 
 func TestOrphan(t *testing.T) {
 	t.Parallel()

@@ -46,10 +46,10 @@ func (te tenant) outside(service string, n int) {
 	}
 }
 
-// looked waits until the provider has looked at a service that it uses.
+// looked waits until the provider has seen a service that it uses as it is now.
 func (te tenant) looked(service string) {
 	te.t.Helper()
-	seen := func() int {
+	reads := func() int {
 		count := 0
 		for _, r := range h.Sim.Requests() {
 			if r.Operation == "GetService" && r.Project == te.project && r.Service == service {
@@ -58,10 +58,12 @@ func (te tenant) looked(service string) {
 		}
 		return count
 	}
-	before := seen()
+	// The first may have been under way, and what the second returned is known when the
+	// third is there: they come one after the other.
+	before := reads()
 	harness.Eventually(te.t, "the provider looks at "+service, func(context.Context) error {
-		if seen() < before+2 { // One may have been under way.
-			return errors.New("not yet")
+		if n := reads() - before; n < 3 {
+			return errors.Errorf("it was read %d times", n)
 		}
 		return nil
 	})

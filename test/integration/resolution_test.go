@@ -52,24 +52,30 @@ func (te tenant) settings() v1alpha1.ServiceSettings {
 	}
 }
 
-// centralWith makes a ClusterProviderConfig with the supplied credentials.
+// centralWith makes a ClusterProviderConfig with the supplied credentials, and waits
+// until the provider has seen it.
 func (te tenant) centralWith(name string, c v1alpha1.ClusterCredentials) {
 	te.t.Helper()
-	te.create(&v1alpha1.ClusterProviderConfig{
+	pc := &v1alpha1.ClusterProviderConfig{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec:       v1alpha1.ClusterProviderConfigSpec{Credentials: c, ServiceSettings: te.settings()},
-	})
+	}
+	te.create(pc)
+	te.seen(pc)
 }
 
-// teamWith makes a ProviderConfig whose token is in the supplied Secret.
+// teamWith makes a ProviderConfig whose token is in the supplied Secret, and waits
+// until the provider has seen it.
 func (te tenant) teamWith(name, secret string) {
 	te.t.Helper()
-	te.create(&v1alpha1.ProviderConfig{
+	pc := &v1alpha1.ProviderConfig{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: te.namespace},
 		Spec: v1alpha1.ProviderConfigSpec{
 			Credentials: v1alpha1.LocalCredentials{SecretRef: localSecretKey(secret, "token")}, ServiceSettings: te.settings(),
 		},
-	})
+	}
+	te.create(pc)
+	te.seen(pc)
 }
 
 // issued makes a Secret with a token that is named as the Secret is.

@@ -11,6 +11,7 @@ import (
 	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
+	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -43,11 +44,8 @@ func (te tenant) healthy(pc client.Object, status corev1.ConditionStatus, reason
 	return s.Token
 }
 
-func (te tenant) central() *v1alpha1.ClusterProviderConfig {
-	return &v1alpha1.ClusterProviderConfig{ObjectMeta: metav1.ObjectMeta{Name: te.config}}
-}
-
-// own makes a configuration of the team itself, with its token in a Secret.
+// own makes a configuration of the team itself, with its token in a Secret, and waits
+// until the provider has seen it.
 func (te tenant) own(secret string, with ...func(pc *v1alpha1.ProviderConfig)) *v1alpha1.ProviderConfig {
 	te.t.Helper()
 	pc := &v1alpha1.ProviderConfig{
@@ -61,6 +59,7 @@ func (te tenant) own(secret string, with ...func(pc *v1alpha1.ProviderConfig)) *
 		w(pc)
 	}
 	te.create(pc)
+	te.seen(pc)
 	return pc
 }
 
@@ -75,14 +74,8 @@ func (te tenant) secretWith(name, token string) *corev1.Secret {
 // edit replaces the token in a Secret.
 func (te tenant) edit(name, token string) {
 	te.t.Helper()
-	harness.Eventually(te.t, "Secret "+name+" is edited", func(ctx context.Context) error {
-		s := &corev1.Secret{}
-		if err := h.Kube.Get(ctx, client.ObjectKey{Namespace: te.namespace, Name: name}, s); err != nil {
-			return err
-		}
-		s.Data["token"] = []byte(token)
-		return h.Kube.Update(ctx, s)
-	})
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: te.namespace, Name: name}}
+	harness.Update(te.t, h.Kube, s, func(s *corev1.Secret) { s.Data["token"] = []byte(token) })
 }
 
 // kept waits until a Secret has the finalizer, or has it no more.
@@ -160,13 +153,7 @@ func TestTokenIsNotGood(t *testing.T) {
 	te.healthy(pc, corev1.ConditionTrue, v1alpha1.ReasonTokenAccepted, "Reads project")
 	te.event(pc, string(v1alpha1.ReasonTokenAccepted))
 
-	harness.Eventually(t, "the base URL is changed", func(ctx context.Context) error {
-		if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(pc), pc); err != nil {
-			return err
-		}
-		pc.Spec.BaseURL = "https://collector.example.com"
-		return h.Kube.Update(ctx, pc)
-	})
+	pc = harness.Update(t, h.Kube, pc, func(pc *v1alpha1.ProviderConfig) { pc.Spec.BaseURL = "https://collector.example.com" })
 	te.healthy(pc, corev1.ConditionFalse, v1alpha1.ReasonNotAllowed, "--allowed-base-urls")
 	te.kept("mine", false)
 }
@@ -241,17 +228,18 @@ func TestTokenNamespaceDeletionRestarted(t *testing.T) {
 	if err := h.StopProvider(); err != nil {
 		t.Fatalf("cannot stop the provider: %v", err)
 	}
-	left.Finalizers = []string{v1alpha1.FinalizerToken, "example.com/of-somebody-else"}
-	if err := h.Kube.Update(t.Context(), left); err != nil {
-		t.Fatal(err)
-	}
+	harness.Update(t, h.Kube, left, func(s *corev1.Secret) {
+		s.Finalizers = []string{v1alpha1.FinalizerToken, "example.com/of-somebody-else"}
+	})
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: te.namespace}}
 	te.delete(ns)
 	harness.Eventually(t, "the tokens wait", func(ctx context.Context) error {
 		for _, name := range []string{"mine", "brought", "left"} {
 			s := &corev1.Secret{}
-			if err := h.Kube.Get(ctx, client.ObjectKey{Namespace: te.namespace, Name: name}, s); err != nil {
+			if err := h.Kube.Get(ctx, client.ObjectKey{Namespace: te.namespace, Name: name}, s); kerrors.IsNotFound(err) {
 				t.Fatalf("the token is gone before its users: %v", err)
+			} else if err != nil {
+				return err
 			}
 			if s.GetDeletionTimestamp().IsZero() {
 				return errors.Errorf("Secret %s is not being deleted yet", name)
@@ -266,10 +254,7 @@ func TestTokenNamespaceDeletionRestarted(t *testing.T) {
 	if want := []string{"example.com/of-somebody-else"}; !slices.Equal(left.GetFinalizers(), want) {
 		t.Errorf("finalizers: want %v, got %v", want, left.GetFinalizers())
 	}
-	left.Finalizers = nil
-	if err := h.Kube.Update(t.Context(), left); err != nil {
-		t.Fatal(err)
-	}
+	harness.Update(t, h.Kube, left, func(s *corev1.Secret) { s.Finalizers = nil })
 	gone(t, ns)
 }
 

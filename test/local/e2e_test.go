@@ -13,10 +13,8 @@ import (
 	"time"
 
 	"github.com/provider-aiven/provider-aiven/cluster/local/demo"
+	"github.com/provider-aiven/provider-aiven/test/harness"
 )
-
-// patience is how long the examples may take to become ready.
-const patience = 2 * time.Minute
 
 // e is shared by all tests, which run in the order of TestExamples.
 var e *demo.Environment
@@ -65,7 +63,7 @@ func becomeReady(t *testing.T) {
 	if err := e.Apply(t.Context(), "examples/*.yaml", "examples/aivenator/*.yaml"); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
 	defer cancel()
 	if err := e.WaitReady(ctx); err != nil {
 		t.Fatal(err)

@@ -74,8 +74,12 @@ func rotate(t *testing.T) {
 	if err := e.Kube.Patch(t.Context(), asked, client.MergeFrom(a)); err != nil {
 		t.Fatal(err)
 	}
-	harness.Eventually(t, "other credentials are published", func(context.Context) error {
-		if c := getApplication(t, "demo", "orders").Status.Credentials; c.Revision != a.Status.Credentials.Revision+1 || c.Previous == nil {
+	harness.Eventually(t, "other credentials are published", func(ctx context.Context) error {
+		now := &v1.AivenApplication{}
+		if err := e.Kube.Get(ctx, client.ObjectKeyFromObject(a), now); err != nil {
+			return err
+		}
+		if c := now.Status.Credentials; c.Revision != a.Status.Credentials.Revision+1 || c.Previous == nil {
 			return errors.Errorf("revision %d is published", c.Revision)
 		}
 		return nil

@@ -136,6 +136,11 @@ func answerKubectl(t *testing.T) {
 			args:   []string{"describe", "aivenapp", "orders", "-n", "demo"},
 			want:   []string{"Published Secret orders-aiven"},
 		},
+		"Events": {
+			reason: "They are found by the application, of which kubectl prefers the newest version.",
+			args:   []string{"events", "--for", "aivenapp/orders", "-n", "demo"},
+			want:   []string{"Published Secret orders-aiven"},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -55,7 +54,7 @@ func start(t *testing.T, target string) server {
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yaml"), fmt.Appendf(nil, config, target), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := freeAddress(t)
+	address := harness.FreeAddress(t)
 	log := &harness.Buffer{}
 	cmd := exec.Command(path,
 		"--config.file="+filepath.Join(dir, "prometheus.yaml"),
@@ -188,15 +187,4 @@ func (s server) broken(ctx context.Context) ([]string, error) {
 		}
 	}
 	return out, nil
-}
-
-// freeAddress returns an address of the loopback interface that is free now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

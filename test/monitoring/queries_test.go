@@ -51,10 +51,16 @@ func TestQueries(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	address := freeAddress(t)
+	// So that there are rights that it lacks.
+	reduced, err := h.Reduced(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := harness.FreeAddress(t)
 	h.StartProvider(func(p *harness.Process) {
 		p.Registry, p.MetricsAddress, p.StateMetricInterval = ctrlmetrics.Registry, address, step
 		p.LeaderElection, p.LeaderElectionNamespace = true, "default"
+		p.Config = reduced
 	})
 	s, te := start(t, address), newTeam(t, h)
 	// What is counted before the first scrape is no increase.

@@ -12,7 +12,6 @@ import (
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -154,17 +153,9 @@ func (te *team) published(name string, revision int64) {
 
 func (te *team) rotate(name string) {
 	te.t.Helper()
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		a := &v1.AivenApplication{}
-		if err := te.Kube.Get(te.t.Context(), client.ObjectKey{Namespace: te.namespace, Name: name}, a); err != nil {
-			return err
-		}
+	harness.Update(te.t, te.Kube, te.app(name), func(a *v1.AivenApplication) {
 		a.Spec.Rotation = &v1.RotationSpec{RequestedAt: new(metav1.Now()), Overlap: &metav1.Duration{Duration: time.Second}}
-		return te.Kube.Update(te.t.Context(), a)
 	})
-	if err != nil {
-		te.t.Fatalf("cannot request a rotation: %v", err)
-	}
 }
 
 // remove deletes applications, and waits until the janitor has taken their Secrets.

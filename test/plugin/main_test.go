@@ -15,9 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -63,26 +60,22 @@ func run(m *testing.M) (code int, err error) {
 	ctrl.SetLogger(zl)
 	klog.SetLogger(zl)
 	kubeconfig = filepath.Join(dir, "kubeconfig")
-	if err := writeKubeconfig(h.Config(), kubeconfig); err != nil {
+	if err := h.WriteKubeconfig(kubeconfig); err != nil {
 		return 1, err
 	}
-	// As it runs in a cluster, so that there is a lease.
-	h.StartProvider(func(p *harness.Process) { p.LeaderElection, p.LeaderElectionNamespace = true, "default" })
+	reduced, err := h.Reduced(context.Background())
+	if err != nil {
+		return 1, err
+	}
+	// As it runs in a cluster, so that there is a lease, and lacking a right.
+	h.StartProvider(func(p *harness.Process) {
+		p.LeaderElection, p.LeaderElectionNamespace, p.Config = true, "default", reduced
+	})
 	code = m.Run()
 	if leaks := h.Scan(map[string]string{"the terminal": terminal.String()}); len(leaks) > 0 {
 		return 1, errors.Errorf("credentials were found where none may be: %v", leaks)
 	}
 	return code, h.Stop()
-}
-
-func writeKubeconfig(cfg *rest.Config, path string) error {
-	const name = "test"
-	c := clientcmdapi.NewConfig()
-	c.Clusters[name] = &clientcmdapi.Cluster{Server: cfg.Host, CertificateAuthorityData: cfg.CAData}
-	c.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: cfg.CertData, ClientKeyData: cfg.KeyData, Token: cfg.BearerToken}
-	c.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
-	c.CurrentContext = name
-	return errors.Wrap(clientcmd.WriteToFile(*c, path), "cannot write kubeconfig")
 }
 
 // A result is what a command wrote, and its exit code.

@@ -5,19 +5,25 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	xpv2 "github.com/crossplane/crossplane/apis/v2/core/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
 	"github.com/spf13/cobra"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
+	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 	"github.com/provider-aiven/provider-aiven/internal/plugin"
 	"github.com/provider-aiven/provider-aiven/test/harness"
 )
@@ -54,6 +60,14 @@ func TestRotate(t *testing.T) {
 	}
 	if c := a.Status.Credentials; c.Revision != 2 || c.Next != nil {
 		t.Errorf("rotate --wait should return when revision 2 is published. The status is %+v", c)
+	}
+
+	got := plugin.Rotation{}
+	if err := json.Unmarshal([]byte(kubectl(t, "rotate", "orders", "-n", te.namespace, "--wait", "-o", "json").want(t, plugin.ExitFine).out), &got); err != nil {
+		t.Fatalf("cannot read what rotate wrote: %v", err)
+	}
+	if got.Revision != 3 || !slices.Equal(got.Secrets, []string{"orders-aiven"}) {
+		t.Errorf("rotate should say that revision 3 is published. It says %+v", got)
 	}
 }
 
@@ -136,47 +150,84 @@ func TestCredentialsOfAnother(t *testing.T) {
 	}
 }
 
+// examine returns what doctor says about the tenant's namespace, by check.
+func (te tenant) examine() map[string]plugin.Check {
+	te.t.Helper()
+	x := plugin.Examination{}
+	if err := json.Unmarshal([]byte(kubectl(te.t, "doctor", "-n", te.namespace, "-o", "json").out), &x); err != nil {
+		te.t.Fatalf("cannot read what doctor wrote: %v", err)
+	}
+	out := make(map[string]plugin.Check)
+	for _, c := range x.Checks {
+		out[c.Name] = c
+	}
+	return out
+}
+
+// diagnosed waits until doctor says of each check what is wanted, of all others that
+// they are fine, and ends with the exit code.
+func (te tenant) diagnosed(what string, code int, not map[string]string) {
+	te.t.Helper()
+	want := map[string]string{
+		"api": "fine", "provider": "fine", "rights": "warning", "configurations": "fine", "applications": "fine",
+		"quotas": "fine", "managed": "fine", "orphans": "fine", "secrets": "fine",
+	}
+	maps.Copy(want, not)
+	harness.Eventually(te.t, what, func(context.Context) error {
+		got := make(map[string]string)
+		for name, c := range te.examine() {
+			got[name] = c.Verdict
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			return errors.New(diff)
+		}
+		return nil
+	})
+	kubectl(te.t, "doctor", "-n", te.namespace).want(te.t, code)
+}
+
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	te := newTenant(t)
-	checks := func() map[string]string {
-		x := plugin.Examination{}
-		if err := json.Unmarshal([]byte(kubectl(t, "doctor", "-n", te.namespace, "-o", "json").out), &x); err != nil {
-			t.Fatalf("cannot read what doctor wrote: %v", err)
-		}
-		out := make(map[string]string)
-		for _, c := range x.Checks {
-			out[c.Name] = c.Verdict
-		}
-		return out
+	te.diagnosed("nothing is wrong but the right that the provider lacks", plugin.ExitFine, nil)
+	if fs := te.examine()["rights"].Findings; len(fs) != 1 || fs[0].Reason != "MissingRights" || !strings.Contains(fs[0].Message, "get valkeys.aiven.io") {
+		t.Errorf("doctor should name the rights that the provider lacks. It says %+v", fs)
 	}
-	eventually := func(what string, code int, want map[string]string) {
-		t.Helper()
-		harness.Eventually(t, what, func(context.Context) error {
-			if diff := cmp.Diff(want, checks()); diff != "" {
-				return errors.New(diff)
-			}
-			return nil
-		})
-		kubectl(t, "doctor", "-n", te.namespace).want(t, code)
-	}
-	fine := func() map[string]string {
-		return map[string]string{
-			"api": "fine", "provider": "fine", "configurations": "fine", "applications": "fine",
-			"quotas": "fine", "managed": "fine", "orphans": "fine", "secrets": "fine",
-		}
-	}
-	eventually("nothing is wrong", plugin.ExitFine, fine())
 	te.setToken("not-a-token")
-	broken := fine()
-	broken["configurations"], broken["applications"] = "problem", "problem"
-	eventually("the token is found broken", plugin.ExitWrong, broken)
+	te.diagnosed("the token is found broken", plugin.ExitWrong, map[string]string{"configurations": "problem", "applications": "problem"})
 	te.setToken(te.token)
-	eventually("the token is found mended", plugin.ExitFine, fine())
+	te.diagnosed("the token is found mended", plugin.ExitFine, nil)
 
 	r := kubectl(t, "doctor", "-n", te.namespace, "--as", "stranger").want(t, plugin.ExitFine)
 	if !strings.Contains(r.out, "you may not list secrets in namespace "+te.namespace) {
 		t.Errorf("doctor should say what a person may not see. It says:\n%s", r.out)
+	}
+}
+
+// TestDoctorFinds: what takes neither an hour nor a minute to go wrong is found.
+func TestDoctorFinds(t *testing.T) {
+	t.Parallel()
+	te := newTenant(t)
+	h.Sim.AddService(te.project, aivensim.Service{Name: "valkey-" + te.namespace + "-full", Type: "valkey", UserLimit: 1})
+	te.create(&v1.AivenApplication{
+		ObjectMeta: metav1.ObjectMeta{Name: "late", Namespace: te.namespace},
+		Spec:       v1.AivenApplicationSpec{Valkey: []v1.ValkeySpec{{Instance: "full"}}},
+	})
+	alone := &v1alpha1.ValkeyServiceUser{ObjectMeta: metav1.ObjectMeta{Name: "alone", Namespace: te.namespace}}
+	alone.Spec.ForProvider.Project, alone.Spec.ForProvider.ServiceName = te.project, "valkey-"+te.namespace+"-gone"
+	alone.Spec.ProviderConfigReference = &xpv2.ProviderConfigReference{Kind: v1alpha1.ProviderConfigKind, Name: "default"}
+	te.create(alone)
+	h.Sim.AddUser(te.project, te.valkey(), "team_app_0123abcd_xyz")
+	te.diagnosed("all of it is found", plugin.ExitWrong, map[string]string{"quotas": "problem", "managed": "problem", "orphans": "note"})
+	found := te.examine()
+	for name, want := range map[string]string{"quotas": "late QuotaExceeded", "managed": "ValkeyServiceUser/alone ServiceNotFound", "orphans": "ProviderConfig/default UnclaimedUsers"} {
+		var got []string
+		for _, f := range found[name].Findings {
+			got = append(got, strings.Join(f.Objects, ",")+" "+f.Reason)
+		}
+		if diff := cmp.Diff([]string{want}, got); diff != "" {
+			t.Errorf("%s: -want, +got:\n%s", name, diff)
+		}
 	}
 }
 

@@ -34,11 +34,12 @@ func TestNamespaceGoes(t *testing.T) {
 	for _, o := range binding {
 		te.delete(o)
 	}
+	settled(t)
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: te.namespace}}
 	te.delete(ns)
 	harness.Eventually(t, "the namespace waits", func(ctx context.Context) error {
 		if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(ns), ns); err != nil {
-			t.Fatal(err)
+			return err
 		}
 		for _, c := range ns.Status.Conditions {
 			if c.Type == corev1.NamespaceFinalizersRemaining && c.Status == corev1.ConditionTrue {

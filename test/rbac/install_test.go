@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	apiextensionsv1alpha1 "github.com/crossplane/crossplane/apis/v2/apiextensions/v1alpha1"
@@ -26,7 +25,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/provider-aiven/provider-aiven/cluster/controlplane/assets"
+	"github.com/provider-aiven/provider-aiven/cluster/controlplane"
 )
 
 const install = "../../cluster/install"
@@ -59,27 +58,35 @@ func TestInstall(t *testing.T) {
 				t.Errorf("%d replicas, selector %v", ptr.Deref(d.Replicas, 1), d.Selector)
 			}
 			secure(t, d.Template.Spec)
-			account := d.Template.Spec.ServiceAccountName
-			if !slices.ContainsFunc(objects, func(o client.Object) bool {
-				_, ok := o.(*corev1.ServiceAccount)
-				return ok && o.GetName() == account && o.GetNamespace() == namespace
-			}) {
-				t.Errorf("there is no ServiceAccount %s/%s", namespace, account)
-			}
-			for _, o := range objects {
-				for _, s := range subjects(o) {
-					if s.Kind != rbacv1.ServiceAccountKind || s.Name != account || s.Namespace != namespace {
-						t.Errorf("%s binds a role to %s %s/%s, want ServiceAccount %s/%s", o.GetName(), s.Kind, s.Namespace, s.Name, namespace, account)
-					}
-				}
-				selects(t, o, d.Template.Labels)
-			}
+			agrees(t, objects, namespace)
 			for _, g := range []string{"provider-aiven-namespaces: delete kafkaserviceusers.aiven.nais.io", "provider-aiven-namespaces: list pods", "provider-aiven-namespace-labels: list namespaces", "provider-aiven-namespaces: get opensearches.aiven.io"} {
 				if !slices.ContainsFunc(grants(objects), func(have grant) bool { return have.String() == g && have.namespaces == nil }) {
 					t.Errorf("it does not grant %s", g)
 				}
 			}
 		})
+	}
+}
+
+// agrees fails the test unless the objects of an installation fit each other, in the
+// namespace of the provider.
+func agrees(t *testing.T, objects []client.Object, namespace string) {
+	t.Helper()
+	pod := deploymentOf(t, objects).Template
+	account := pod.Spec.ServiceAccountName
+	if !slices.ContainsFunc(objects, func(o client.Object) bool {
+		_, ok := o.(*corev1.ServiceAccount)
+		return ok && o.GetName() == account && o.GetNamespace() == namespace
+	}) {
+		t.Errorf("there is no ServiceAccount %s/%s", namespace, account)
+	}
+	for _, o := range objects {
+		for _, s := range subjects(o) {
+			if s.Kind != rbacv1.ServiceAccountKind || s.Name != account || s.Namespace != namespace {
+				t.Errorf("%s binds a role to %s %s/%s, want ServiceAccount %s/%s", o.GetName(), s.Kind, s.Namespace, s.Name, namespace, account)
+			}
+		}
+		selects(t, o, pod.Labels)
 	}
 }
 
@@ -219,21 +226,35 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// TestKustomize: kubectl renders what the tests here read, where there is kubectl.
+// TestKustomize: kubectl renders what the tests here read.
 func TestKustomize(t *testing.T) {
-	kubectl, err := exec.LookPath(filepath.Join(os.Getenv(assets.EnvAssets), "kubectl"))
-	if err != nil {
-		t.Skip("there is no kubectl beside the control plane's programs")
-	}
 	for _, dir := range []string{"crossplane", "standalone", "standalone/networkpolicy", "rbac/base", "rbac/cluster-wide", "rbac/chosen-namespaces", "rbac/users", "rbac/roles"} {
 		t.Run(dir, func(t *testing.T) {
-			out, err := exec.CommandContext(t.Context(), kubectl, "kustomize", filepath.Join(install, dir)).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			if got, want := strings.Count("\n"+string(out), "\nkind: "), len(load(t, filepath.Join(install, dir))); got != want {
+			if got, want := len(render(t, filepath.Join(install, dir))), len(load(t, filepath.Join(install, dir))); got != want {
 				t.Errorf("%d objects, want %d", got, want)
 			}
 		})
 	}
+}
+
+// render returns the objects that kubectl makes of a kustomization.
+func render(t *testing.T, dir string) []client.Object {
+	t.Helper()
+	programs, err := controlplane.Binaries(t.Context(), t.Output(), controlplane.Kubectl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), filepath.Join(programs, controlplane.Kubectl), "kustomize", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("cannot render %s: %v: %s", dir, err, out)
+	}
+	path := filepath.Join(t.TempDir(), "rendered.yaml")
+	if err := os.WriteFile(path, out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var objects []client.Object
+	for _, doc := range documents(t, path) {
+		objects = append(objects, typed(t, path, doc))
+	}
+	return objects
 }

@@ -4,6 +4,7 @@ package rbac
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"maps"
 	"os"
@@ -18,15 +19,20 @@ import (
 	pkgv1beta1 "github.com/crossplane/crossplane/apis/v2/pkg/v1beta1"
 	"github.com/google/go-cmp/cmp"
 	"github.com/pkg/errors"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	kerrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
+	"github.com/provider-aiven/provider-aiven/test/harness"
 )
 
 const (
@@ -132,6 +138,40 @@ func apply(t *testing.T, namespace string, objects []client.Object) {
 func needsNamespace(o client.Object) bool {
 	m, err := h.Kube.RESTMapper().RESTMapping(o.GetObjectKind().GroupVersionKind().GroupKind())
 	return err == nil && m.Scope.Name() == apimeta.RESTScopeNameNamespace
+}
+
+// settled waits until the API server goes by the roles and bindings that there are. It
+// follows each of these kinds in order, so who has its last object has all before.
+func settled(t *testing.T) {
+	t.Helper()
+	all, own := "mark-"+strings.ToLower(rand.Text()), "mark-"+strings.ToLower(rand.Text())
+	get := func(resource string) []rbacv1.PolicyRule {
+		return []rbacv1.PolicyRule{{APIGroups: []string{v1.Group}, Resources: []string{resource}, Verbs: []string{"get"}}}
+	}
+	provider := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: account}}
+	apply(t, "", []client.Object{
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: all}, Rules: get(all)},
+		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: all}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: all}, Subjects: provider},
+		&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: own, Namespace: ownNamespace}, Rules: get(own)},
+		&rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: own, Namespace: ownNamespace}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: own}, Subjects: provider},
+	})
+	harness.Eventually(t, "roles and bindings are known", func(ctx context.Context) error {
+		for _, resource := range []string{all, own} {
+			if allowed, err := may(ctx, account, ownNamespace, "get", resource); err != nil || !allowed {
+				return errors.Errorf("the last of them are not: %v", err)
+			}
+		}
+		return nil
+	})
+}
+
+// may tells whether a user has a right on one of our resources.
+func may(ctx context.Context, user, namespace, verb, resource string) (bool, error) {
+	r := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{
+		Namespace: namespace, Verb: verb, Group: v1.Group, Resource: resource,
+	}}}
+	err := h.Kube.Create(ctx, r)
+	return r.Status.Allowed, err
 }
 
 // A right is one verb on one resource.

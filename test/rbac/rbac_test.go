@@ -44,13 +44,14 @@ var exempt = map[string]string{
 // byAdmission is why rights are given that no request uses.
 const byAdmission = "asked for by the admission plugin OwnerReferencesPermissionEnforcement when an owner is named"
 
-// start runs a provider with the rights of the supplied manifests.
+// start runs a provider with the rights of the supplied manifests, and with no others but those of settled.
 func start(t *testing.T, namespaces ...string) *recorder {
 	t.Helper()
 	// Who comes first makes the lease.
 	if err := h.Kube.DeleteAllOf(t.Context(), &coordinationv1.Lease{}, client.InNamespace(ownNamespace)); err != nil {
 		t.Fatal(err)
 	}
+	settled(t)
 	r := &recorder{used: make(map[use]bool), since: len(h.Log.String())}
 	h.StartProvider(func(p *harness.Process) {
 		p.Namespace, p.WatchNamespaces = ownNamespace, namespaces
@@ -259,7 +260,7 @@ func (te tenant) configurations() {
 func (te tenant) strictly() {
 	te.Helper()
 	for _, i := range []client.Object{instance("OpenSearch", te.namespace, te.openSearch()), instance("Valkey", te.namespace, te.valkey())} {
-		harness.Eventually(te.T, "instance "+i.GetName()+" is made", func(ctx context.Context) error { return h.Kube.Create(ctx, i) })
+		harness.Eventually(te.T, "instance "+i.GetName()+" is made", func(ctx context.Context) error { return client.IgnoreAlreadyExists(h.Kube.Create(ctx, i)) })
 	}
 	pc := clusterConfig("strict-" + te.namespace)
 	pc.Spec.RequireInstance = true

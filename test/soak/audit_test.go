@@ -61,13 +61,14 @@ func (w *world) retires(app types.NamespacedName, username string, at time.Time)
 	}
 }
 
-// reasonable tells whether there is the reason for a revision that it says.
+// reasonable tells whether there is the reason for a revision that it says. A person
+// may have changed the application since this version of it.
 func (w *world) reasonable(app *application, a *v1.AivenApplication, n v1.NextStatus) bool {
 	c := a.Status.Credentials
 	if c.IssuedAt == nil {
 		return false
 	}
-	interval, at := intervalOf(app.want), n.Since.Add(second)
+	interval, at := intervalOf(a), n.Since.Add(second)
 	switch n.Reason {
 	case v1.RotationScheduled:
 		return interval > 0 && !at.Before(earliestSchedule(c.IssuedAt.Time, interval))
@@ -76,7 +77,7 @@ func (w *world) reasonable(app *application, a *v1.AivenApplication, n v1.NextSt
 	case v1.RotationAuthority:
 		return interval > 0 && slices.ContainsFunc(w.authorities, func(t time.Time) bool { return t.After(c.IssuedAt.Add(-day)) })
 	case v1.RotationRequested:
-		return requests(app.want) && !acted(app.want, c)
+		return requests(a) && !acted(a, c)
 	case v1.RotationSecretDeleted:
 		return app.lost
 	case v1.RotationUserVanished:

@@ -16,6 +16,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
@@ -189,9 +190,41 @@ func (l *life) revisions(users []v1.UserStatus) []string {
 	return out
 }
 
+// uncollected returns what belongs to nothing that there is. Kubernetes removes it
+// when it gets to it.
+func (l *life) uncollected() []string {
+	there := make(map[types.UID]bool)
+	var all []client.Object
+	for _, list := range append(composed(), &v1.AivenApplicationList{}, &corev1.SecretList{}) {
+		if err := h.Kube.List(l.t.Context(), list, client.InNamespace(l.key.Namespace)); err != nil {
+			l.t.Fatal(err)
+		}
+		_ = apimeta.EachListItem(list, func(i runtime.Object) error {
+			if o, ok := i.(client.Object); ok {
+				there[o.GetUID()] = true
+				all = append(all, o)
+			}
+			return nil
+		})
+	}
+	var out []string
+	for _, o := range all {
+		owners := o.GetOwnerReferences()
+		if len(owners) > 0 && !slices.ContainsFunc(owners, func(r metav1.OwnerReference) bool { return there[r.UID] }) {
+			out = append(out, kindOf(o)+" "+o.GetName()+" belongs to nothing")
+		}
+	}
+	return out
+}
+
+// composed returns empty lists of what is made for applications, less Secrets.
+func composed() []client.ObjectList {
+	return []client.ObjectList{&v1alpha1.KafkaServiceUserList{}, &v1alpha1.OpenSearchServiceUserList{}, &v1alpha1.ValkeyServiceUserList{}, &v1alpha1.ProviderConfigUsageList{}}
+}
+
 func (l *life) portraitOfUsers() []string {
 	var out []string
-	for _, list := range []client.ObjectList{&v1alpha1.KafkaServiceUserList{}, &v1alpha1.OpenSearchServiceUserList{}, &v1alpha1.ValkeyServiceUserList{}, &v1alpha1.ProviderConfigUsageList{}} {
+	for _, list := range composed() {
 		if err := h.Kube.List(l.t.Context(), list, client.InNamespace(l.key.Namespace)); err != nil {
 			l.t.Fatal(err)
 		}

@@ -48,7 +48,7 @@ func (w *world) lift() {
 // what is published works.
 func (w *world) frozen() {
 	w.t.Helper()
-	w.pass(3) // The view is a little behind.
+	w.catchUp()
 	for key, s := range w.view.secrets {
 		app := types.NamespacedName{Namespace: key.Namespace, Name: v1.ApplicationOf(s)}
 		if s.GetDeletionTimestamp() != nil || s.GetAnnotations()[tamper] != "" || w.expired(key, clock.Now()) || w.ended[app] {

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
-	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
 )
 
@@ -147,7 +146,7 @@ func (w *world) unmetAtAiven() []string {
 // was deleted.
 func (w *world) nothingLeft() []string {
 	var out []string
-	for _, l := range []client.ObjectList{&v1alpha1.KafkaServiceUserList{}, &v1alpha1.OpenSearchServiceUserList{}, &v1alpha1.ValkeyServiceUserList{}, &v1alpha1.ProviderConfigUsageList{}} {
+	for _, l := range composed() {
 		if err := h.Kube.List(w.t.Context(), l); err != nil {
 			return []string{err.Error()}
 		}

@@ -50,7 +50,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	ctrllog.SetLogger(logr.Discard())
+	ctrllog.SetLogger(logr.New(witness{}))
 	klog.SetLogger(logr.Discard()) // It tells of events that a killed provider cannot write.
 	os.Exit(run(m))
 }

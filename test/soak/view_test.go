@@ -3,6 +3,7 @@
 package soak
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -12,7 +13,9 @@ import (
 	"github.com/crossplane/crossplane-runtime/v2/pkg/resource"
 	"github.com/pkg/errors"
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -21,6 +24,7 @@ import (
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
 	"github.com/provider-aiven/provider-aiven/internal/provider"
+	"github.com/provider-aiven/provider-aiven/test/harness"
 )
 
 // A managedUser is a managed resource of any service.
@@ -109,6 +113,47 @@ func (v *view) reached(kind string, version uint64) error {
 		return errors.Errorf("%s is at %d, not at %d", kind, v.version[kind], version)
 	}
 	return nil
+}
+
+// catchUp waits until the view shows the applications and Secrets that there are.
+func (w *world) catchUp() {
+	w.t.Helper()
+	harness.Within(w.t, patience, "the watches have caught up", func(ctx context.Context) error {
+		apps, secrets := &v1.AivenApplicationList{}, &corev1.SecretList{}
+		if err := h.Kube.List(ctx, apps); err != nil {
+			return err
+		}
+		if err := h.Kube.List(ctx, secrets, client.MatchingLabels{v1.LabelManagedBy: v1.ManagedBy}); err != nil {
+			return err
+		}
+		w.view.drain(w)
+		if err := behind(apps, w.view.apps); err != nil {
+			return err
+		}
+		return behind(secrets, w.view.secrets)
+	})
+}
+
+// behind returns an error while something in the list is not shown or only in an older
+// version, or something is shown that is not in the list.
+func behind[T client.Object](list client.ObjectList, shown map[types.NamespacedName]T) error {
+	left := len(shown)
+	err := apimeta.EachListItem(list, func(i runtime.Object) error {
+		o, ok := i.(client.Object)
+		if !ok {
+			return errors.Errorf("%T is not an object", i)
+		}
+		key := client.ObjectKeyFromObject(o)
+		if s, ok := shown[key]; !ok || versionOf(s) < versionOf(o) {
+			return errors.Errorf("%s is not shown as it is", key)
+		}
+		left--
+		return nil
+	})
+	if err == nil && left > 0 {
+		return errors.Errorf("%d are gone and still shown", left)
+	}
+	return err
 }
 
 // drain has the world look at all changes since the last time.

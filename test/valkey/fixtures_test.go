@@ -135,14 +135,7 @@ func (te tenant) app(name string, access v1.Access) *v1.AivenApplication {
 // change changes an application, as a person with an editor would.
 func (te tenant) change(name string, fn func(a *v1.AivenApplication)) {
 	te.t.Helper()
-	harness.Eventually(te.t, "application "+name+" is changed", func(ctx context.Context) error {
-		a := &v1.AivenApplication{}
-		if err := h.Kube.Get(ctx, client.ObjectKey{Namespace: te.namespace, Name: name}, a); err != nil {
-			return err
-		}
-		fn(a)
-		return h.Kube.Update(ctx, a)
-	})
+	harness.Update(te.t, h.Kube, &v1.AivenApplication{ObjectMeta: metav1.ObjectMeta{Namespace: te.namespace, Name: name}}, fn)
 }
 
 // published waits until the application is ready as it is specified now, at a revision, and with nothing left of the
@@ -179,7 +172,7 @@ func (te tenant) secret(name string) *corev1.Secret {
 func (te tenant) pod(name, secret string) *corev1.Pod {
 	te.t.Helper()
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: te.namespace}, Spec: podSpec(secret)}
-	harness.Eventually(te.t, "pod "+name+" is made", func(ctx context.Context) error { return h.Kube.Create(ctx, p) })
+	harness.Eventually(te.t, "pod "+name+" is made", func(ctx context.Context) error { return client.IgnoreAlreadyExists(h.Kube.Create(ctx, p)) })
 	p.Status.Phase, p.Status.StartTime = corev1.PodRunning, new(metav1.Now())
 	if err := h.Kube.Status().Update(te.t.Context(), p); err != nil {
 		te.t.Fatalf("cannot start pod: %v", err)
@@ -224,6 +217,7 @@ func options(s *corev1.Secret) (*redis.Options, error) {
 	o.TLSConfig.RootCAs = x509.NewCertPool()
 	o.TLSConfig.RootCAs.AppendCertsFromPEM(s.Data["AIVEN_CA"])
 	o.MaxRetries = -1
+	o.DialTimeout, o.ReadTimeout = server.CommandTimeout, server.CommandTimeout
 	return o, nil
 }
 

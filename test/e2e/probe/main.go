@@ -3,7 +3,7 @@
 // Command probe stands for a workload in the end-to-end tests. It logs in at the
 // simulated Aiven, over and over, with the credentials that it has in its environment
 // and with those in the folder of a mounted Secret, as applications do, and tells over HTTP
-// how often that failed. It never prints a credential.
+// how often that failed. An attempt that nobody answered is none. It never prints a credential.
 //
 //	GET /counts   {"attempts": 1200, "failures": 0, "last": ""}
 //	GET /readyz   200 once everything was accepted
@@ -52,7 +52,7 @@ func main() {
 		every    = flag.Duration("every", 200*time.Millisecond, "time between attempts")
 	)
 	flag.Parse()
-	p := &prober{url: strings.TrimSuffix(*url, "/"), client: &http.Client{Timeout: 5 * time.Second}}
+	p := &prober{url: strings.TrimSuffix(*url, "/"), client: &http.Client{Timeout: time.Minute}}
 	targets, err := parse(*services)
 	if err != nil {
 		log.Fatal(err)
@@ -149,43 +149,52 @@ func (p *prober) now() counts {
 
 // try logs in with the credentials that get returns for the keys of a service.
 func (p *prober) try(s service, from string, get func(key string) string) {
-	why := p.login(s, get)
+	why, answered := p.login(s, get)
+	if why != "" {
+		why = fmt.Sprintf("%s from %s at %s: %s", s.user+s.cert, from, s.path, why)
+		log.Print(why)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if why != "" && (answered || p.counts.Failures == 0) {
+		p.counts.Last = why
+	}
+	if !answered {
+		return
+	}
 	p.counts.Attempts++
 	if why != "" {
 		p.counts.Failures++
-		p.counts.Last = fmt.Sprintf("%s from %s at %s: %s", s.user+s.cert, from, s.path, why)
-		log.Print(p.counts.Last)
 	}
 }
 
-// login returns why the service did not accept the credentials, empty when it did.
-func (p *prober) login(s service, get func(key string) string) string {
+// login returns why the service did not accept the credentials, empty when it did. It is not
+// answered when the service cannot be reached, which says nothing of the credentials.
+func (p *prober) login(s service, get func(key string) string) (why string, answered bool) {
 	attempt := map[string]string{}
 	for field, key := range map[string]string{"username": s.user, "password": s.password, "certificate": s.cert, "key": s.key} {
 		if key == "" {
 			continue
 		}
 		if attempt[field] = get(key); attempt[field] == "" {
-			return key + " is not there"
+			return key + " is not there", true
 		}
 	}
 	body, err := json.Marshal(attempt)
 	if err != nil {
-		return "cannot encode the attempt"
+		return "cannot encode the attempt", true
 	}
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.url+"/-/logins/"+s.path, bytes.NewReader(body))
 	if err != nil {
-		return "cannot make a request"
+		return "cannot make a request", true
 	}
 	res, err := p.client.Do(req)
 	if err != nil {
-		return "cannot reach the service"
+		return "cannot reach the service", false
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusNoContent {
-		return "not accepted: " + res.Status
+		return "not accepted: " + res.Status, true
 	}
-	return ""
+	return "", true
 }

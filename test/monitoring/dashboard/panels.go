@@ -185,5 +185,10 @@ var Rows = []Row{
 				{`sum(leader_election_master_status{name="crossplane-leader-election-provider-aiven"})`, "lead"},
 			},
 		},
+		{
+			Title: "Missing rights", Kind: Table, Unit: count, Width: columns,
+			Description: "What the provider may not do in the cluster, and what it needs it for. With all roles that it ships with this is empty.",
+			Queries:     []Query{{`max by (feature, verb, resource, namespace) (provider_aiven_missing_rights)`, ""}},
+		},
 	}},
 }

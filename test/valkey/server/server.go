@@ -34,10 +34,13 @@ const (
 	// operator is the user that sets up the others. No service user has its name.
 	operator = "aivensim-operator"
 
-	startTimeout   = 30 * time.Second
-	stopTimeout    = 10 * time.Second
-	commandTimeout = 10 * time.Second
-	interval       = 10 * time.Millisecond
+	startTimeout = 2 * time.Minute
+	stopTimeout  = time.Minute
+	interval     = 10 * time.Millisecond
+
+	// CommandTimeout is how long a command may take, and a connection to come about. No machine
+	// is that busy.
+	CommandTimeout = time.Minute
 
 	// attempts to find a port that nobody else takes before the server does.
 	attempts = 5
@@ -130,7 +133,8 @@ func start(ctx context.Context, program string, sim *aivensim.Server, project st
 	roots.AppendCertsFromPEM([]byte(sim.ProjectCA(project)))
 	s.client = redis.NewClient(&redis.Options{
 		Addr: s.address(), Username: operator, Password: password,
-		TLSConfig: &tls.Config{RootCAs: roots, ServerName: Host, MinVersion: tls.VersionTLS12},
+		TLSConfig:   &tls.Config{RootCAs: roots, ServerName: Host, MinVersion: tls.VersionTLS12},
+		DialTimeout: CommandTimeout, ReadTimeout: CommandTimeout,
 	})
 	if err := s.answers(ctx); err != nil {
 		_ = s.stop()
@@ -270,7 +274,7 @@ func (s *Server) DeleteUser(username string) {
 }
 
 func (s *Server) do(f func(ctx context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), CommandTimeout)
 	defer cancel()
 	if err := f(ctx); err != nil {
 		s.mu.Lock()
