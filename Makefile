@@ -89,8 +89,8 @@ SAME_GO := GOTOOLCHAIN=$$(go env GOVERSION)
 .PHONY: test
 test: ## Run all tests but e2e against a real API server, with the race detector if there is a C compiler.
 	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS)) && \
-		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -timeout 25m $(TEST_FLAGS) ./...
-	$(SAME_GO) go test -C cluster/package $(RACE) -timeout 25m $(TEST_FLAGS) ./...
+		KUBEBUILDER_ASSETS=$$assets go test $(RACE) -timeout 60m $(TEST_FLAGS) ./...
+	$(SAME_GO) go test -C cluster/package $(RACE) -timeout 60m $(TEST_FLAGS) ./...
 
 .PHONY: lint
 lint: ## Run the linters, also of the package builder and of workflows, and check the directions of imports.
@@ -105,6 +105,8 @@ e2e-local: ## Start everything as make run does, and check what the examples lea
 	@assets=$$(go run ./cluster/controlplane/prepare $(TEST_PROGRAMS)) && \
 		KUBEBUILDER_ASSETS=$$assets go test -tags e2e -count=1 -timeout 15m $(TEST_FLAGS) ./test/local/...
 
+# It ends itself three minutes before the time is over, to clean up. E2E_OLDER is the
+# revision of git to upgrade from.
 .PHONY: e2e
 e2e: ## Install the package with Crossplane on as real a cluster as the machine allows, and use it (E2E_FLAGS=-level=processes).
 	go run ./cluster/node/cmd $(if $(E2E_HOST),-level=cluster) prepare
