@@ -25,7 +25,7 @@ func shellPod(policy corev1.RestartPolicy, script string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "n", UID: "u"},
 		Spec: corev1.PodSpec{
-			RestartPolicy: policy, TerminationGracePeriodSeconds: new(int64(1)),
+			RestartPolicy: policy, TerminationGracePeriodSeconds: new(int64(60)),
 			Containers: []corev1.Container{{Name: "c", Image: "shell:v1", Args: []string{"-c", script}}},
 		},
 	}
@@ -45,7 +45,7 @@ func runPod(t *testing.T, pod *corev1.Pod) *podSet {
 // seenPod polls until the Pod's status is as it should be.
 func seenPod(t *testing.T, s *podSet, what string, holds func(*corev1.PodStatus) bool) {
 	t.Helper()
-	tick, timeout := time.NewTicker(pollInterval), time.After(30*time.Second)
+	tick, timeout := time.NewTicker(pollInterval), time.After(2*time.Minute)
 	defer tick.Stop()
 	for {
 		pod, err := s.kube.CoreV1().Pods("n").Get(t.Context(), "p", metav1.GetOptions{})
@@ -73,17 +73,22 @@ func TestPodEnds(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		script string
+		grace  int64 // seconds; shellPod's if 0
 		end    func(s *podSet)
 		want   string
 	}{
 		"Deleted":  {reason: "A process is asked to end when its Pod is deleted.", script: polite, end: deleted, want: "hello\nbye"},
-		"Stubborn": {reason: "A process that does not end in time is killed.", script: stubborn, end: deleted, want: "hello\nno"},
+		"Stubborn": {reason: "A process that does not end in time is killed.", script: stubborn, grace: 5, end: deleted, want: "hello\nno"},
 		"Killed":   {reason: "A process that is killed is not asked.", script: polite, end: func(s *podSet) { s.kill("u") }, want: "hello"},
 		"Stopped":  {reason: "Processes end with the cluster.", script: polite, end: (*podSet).stop, want: "hello\nbye"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := runPod(t, shellPod(corev1.RestartPolicyAlways, tc.script))
+			pod := shellPod(corev1.RestartPolicyAlways, tc.script)
+			if tc.grace > 0 {
+				pod.Spec.TerminationGracePeriodSeconds = &tc.grace
+			}
+			s := runPod(t, pod)
 			// The process has set its trap when it has said hello.
 			log := s.log("n", "p")
 			seenPod(t, s, "the process says hello", func(*corev1.PodStatus) bool { return process.LogTail(log) != "" })

@@ -250,7 +250,13 @@ func TestOpenSearchRulesUnderLoad(t *testing.T) {
 		te.create(te.app(fmt.Sprintf("app-%d", i), func(a *v1.AivenApplication) { a.Spec.Kafka, a.Spec.Valkey = nil, nil }))
 		switch i {
 		case n / 2:
-			stale = h.Sim.OpenSearchACL(te.project, te.openSearch())
+			harness.Eventually(t, "somebody has added a row", func(context.Context) error {
+				stale = h.Sim.OpenSearchACL(te.project, te.openSearch())
+				if !slices.ContainsFunc(stale.ACLs, func(r aivensim.OpenSearchACL) bool { return r.Username == "person-1" }) {
+					return errors.Errorf("there is none among %d", len(stale.ACLs))
+				}
+				return nil
+			})
 		case n - 1:
 			// Somebody writes back a document that was read long ago, also just
 			// before the provider reads it.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,7 @@ func TestWithout(t *testing.T) {
 			objects := load(t, filepath.Join(manifests, "cluster-wide"))
 			back := withhold(t, objects, tc.without)
 			te := newTenant(t, "without")
+			before := len(h.Log.String())
 			start(t)
 			app := te.plain("plain")
 			te.create(app)
@@ -199,7 +201,10 @@ func TestWithout(t *testing.T) {
 			te.delete(app)
 			te.gone(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "plain-aiven", Namespace: te.namespace}})
 			te.left(nil)
-			if !strings.Contains(h.Log.String(), "The provider lacks a right") {
+			told := func(line string) bool {
+				return strings.Contains(line, "The provider lacks a right") && strings.Contains(line, strconv.Quote(tc.feature))
+			}
+			if !slices.ContainsFunc(strings.Split(h.Log.String()[before:], "\n"), told) {
 				t.Errorf("\n%s\nthe log does not tell it", tc.reason)
 			}
 		})
