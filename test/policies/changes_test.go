@@ -72,24 +72,37 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// tighten takes away what the configuration allows, and waits until that holds.
+// tighten takes away what the configuration allows until the test ends.
 func tighten(t *testing.T) {
 	t.Helper()
+	before := cfg["changing"].Spec.DeepCopy()
+	t.Cleanup(func() {
+		reconfigure(t, func(s *v1alpha1.ClusterProviderConfigSpec) { before.DeepCopyInto(s) }, true)
+	})
+	reconfigure(t, func(s *v1alpha1.ClusterProviderConfigSpec) {
+		s.KafkaPools[0].Topics, s.Usernames = nil, v1alpha1.UsernamesOwn
+	}, false)
+}
+
+// reconfigure changes what the configuration allows, and waits until that holds.
+func reconfigure(t *testing.T, change func(s *v1alpha1.ClusterProviderConfigSpec), allowed bool) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context()) // It is over when the test cleans up.
 	c := cfg["changing"]
-	c.Spec.KafkaPools[0].Topics = nil
-	c.Spec.Usernames = v1alpha1.UsernamesOwn
-	if err := kube.Update(t.Context(), c); err != nil {
+	change(&c.Spec)
+	if err := kube.Update(ctx, c); err != nil {
 		t.Fatalf("cannot update configuration: %v", err)
 	}
 	for _, canary := range []client.Object{app("changing", kafka("nav-dev", "x")), openSearchUser("changing", "dev", "opensearch-orders-x", "avnadmin")} {
 		canary.SetNamespace(orders)
 		canary.SetName("canary")
-		err := poll(t.Context(), func(ctx context.Context) error {
-			if err := kube.Create(ctx, canary, client.DryRunAll); err != nil {
-				return nil //nolint:nilerr // That is what is waited for.
-			}
+		err := poll(ctx, func(ctx context.Context) error {
+			err := kube.Create(ctx, canary, client.DryRunAll)
 			canary.SetResourceVersion("")
-			return errors.New("it is not refused")
+			if (err == nil) != allowed {
+				return errors.Errorf("allowed should be %t, got %v", allowed, err)
+			}
+			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
