@@ -6,16 +6,12 @@ import (
 	"bytes"
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/pkg/errors"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/provider-aiven/provider-aiven/cluster/controlplane"
 	"github.com/provider-aiven/provider-aiven/internal/aivensim"
@@ -38,12 +34,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "FAIL:", err)
-		code = 1
-	}
-	os.Exit(code)
+	harness.Exit(run(m))
 }
 
 func run(m *testing.M) (code int, err error) {
@@ -60,18 +51,12 @@ func run(m *testing.M) (code int, err error) {
 	if h, err = harness.New(ctx, aivensim.WithSeed(seed)); err != nil {
 		return 1, err
 	}
-	zl := zap.New(zap.WriteTo(h.Log))
-	ctrl.SetLogger(zl)
-	klog.SetLogger(zl)
-	if environment, err = prepare(ctx, dir); err != nil {
-		_ = h.Stop()
-		return 1, err
+	h.LogLibraries()
+	code = 1
+	if environment, err = prepare(ctx, dir); err == nil {
+		code = m.Run()
 	}
-	code = m.Run()
-	if leaks := h.Scan(map[string]string{"the terminal": terminal.String()}); len(leaks) > 0 {
-		return 1, errors.Errorf("credentials were found where none may be: %v", leaks)
-	}
-	return code, h.Stop()
+	return h.End(code, map[string]string{"the terminal": terminal.String()}), err
 }
 
 // readSeed returns what the simulator of make run starts with.

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -43,28 +42,17 @@ const (
 // h is shared by the tests of the package, which run one after the other.
 var h *harness.Harness
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { harness.Exit(run(m)) }
 
-func run(m *testing.M) int {
-	var err error
+func run(m *testing.M) (code int, err error) {
 	if h, err = harness.New(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return 1, err
 	}
-	code := 1
+	code = 1
 	if err = prepare(context.Background()); err == nil {
 		code = m.Run()
-	} else {
-		fmt.Fprintln(os.Stderr, err)
 	}
-	if err := h.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "FAIL:", err)
-		code = 1
-	}
-	if code != 0 && os.Getenv("HARNESS_LOG") != "" {
-		fmt.Fprintln(os.Stderr, h.Log.String())
-	}
-	return code
+	return h.End(code, nil), err
 }
 
 // prepare makes services and a configuration that lets everybody use them.

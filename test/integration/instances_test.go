@@ -117,14 +117,10 @@ func define(t *testing.T, crd *apiextensionsv1.CustomResourceDefinition) {
 // set writes a field of an object of Aiven's operator.
 func set(t *testing.T, o *unstructured.Unstructured, value string, path ...string) {
 	t.Helper()
-	harness.Eventually(t, "the instance is changed", func(ctx context.Context) error {
-		if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
-			return err
-		}
+	harness.Update(t, h.Kube, o, func(o *unstructured.Unstructured) {
 		if err := unstructured.SetNestedField(o.Object, value, path...); err != nil {
-			return err
+			t.Fatal(err)
 		}
-		return h.Kube.Update(ctx, o)
 	})
 }
 

@@ -5,17 +5,12 @@ package integration
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"strconv"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
@@ -33,39 +28,19 @@ var h *harness.Harness
 const parallel = 6
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	set := false
-	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
-	if !set {
-		_ = flag.Set("test.parallel", strconv.Itoa(parallel))
-	}
-	os.Exit(run(m))
+	harness.Parallel(parallel)
+	harness.Exit(run(m))
 }
 
-func run(m *testing.M) int {
-	var err error
+func run(m *testing.M) (code int, err error) {
 	if h, err = harness.New(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return 1, err
 	}
 	// What the libraries log is looked at too, short of client-go's bodies of requests.
-	zl := zap.New(zap.WriteTo(h.Log), zap.Level(harness.MostVerbose))
-	ctrl.SetLogger(zl)
-	klog.SetLogger(zl)
+	h.LogLibraries(zap.Level(harness.MostVerbose))
 	h.StartProvider()
-	code := m.Run()
-	if leaks := scan(); len(leaks) > 0 {
-		fmt.Fprintln(os.Stderr, "FAIL: credentials were found where none may be:", leaks)
-		code = 1
-	}
-	if err := h.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "FAIL:", err)
-		code = 1
-	}
-	if code != 0 && os.Getenv("HARNESS_LOG") != "" {
-		fmt.Fprintln(os.Stderr, h.Log.String())
-	}
-	return code
+	code = m.Run()
+	return h.End(code, readables()), nil
 }
 
 // readable are the kinds that the provider may write, but Secrets.
@@ -82,10 +57,10 @@ var readable = []schema.GroupVersionKind{
 	{Group: "aiven.nais.io", Version: "v1alpha1", Kind: "ClusterProviderConfig"},
 }
 
-// scan looks for credentials in everything that the provider writes for people
-// to read: its log, its metrics, all objects that it may write but Secrets, events
-// among them, and the metadata of Secrets.
-func scan() []string {
+// readables returns everything that the provider writes for people to read: its log, its
+// metrics, all objects that it may write but Secrets, events among them, and the metadata of
+// Secrets.
+func readables() map[string]string {
 	texts := objects(metav1.NamespaceAll)
 	texts["the log"] = h.Log.String()
 	if mfs, err := h.Registry.Gather(); err == nil {
@@ -93,7 +68,7 @@ func scan() []string {
 			texts["the metrics"] += mf.String()
 		}
 	}
-	return h.Scan(texts)
+	return texts
 }
 
 // objects returns all objects of a namespace as texts, by kind.

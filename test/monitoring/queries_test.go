@@ -14,9 +14,6 @@ import (
 	"time"
 
 	"github.com/pkg/errors"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/provider-aiven/provider-aiven/test/harness"
@@ -43,9 +40,7 @@ func TestQueries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zl := zap.New(zap.WriteTo(h.Log))
-	ctrl.SetLogger(zl)
-	klog.SetLogger(zl)
+	h.LogLibraries()
 	t.Cleanup(func() {
 		if err := h.Stop(); err != nil {
 			t.Error(err)

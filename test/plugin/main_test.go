@@ -15,10 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	v1 "github.com/provider-aiven/provider-aiven/apis/v1"
 	"github.com/provider-aiven/provider-aiven/apis/v1alpha1"
@@ -39,12 +36,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "FAIL:", err)
-		code = 1
-	}
-	os.Exit(code)
+	harness.Exit(run(m))
 }
 
 func run(m *testing.M) (code int, err error) {
@@ -56,26 +48,29 @@ func run(m *testing.M) (code int, err error) {
 	if h, err = harness.New(context.Background()); err != nil {
 		return 1, err
 	}
-	zl := zap.New(zap.WriteTo(h.Log))
-	ctrl.SetLogger(zl)
-	klog.SetLogger(zl)
+	h.LogLibraries()
 	kubeconfig = filepath.Join(dir, "kubeconfig")
+	code = 1
+	if err = prepare(); err == nil {
+		code = m.Run()
+	}
+	return h.End(code, map[string]string{"the terminal": terminal.String()}), err
+}
+
+// prepare writes the kubeconfig and starts the provider as it runs in a cluster, so that
+// there is a lease, and lacking a right.
+func prepare() error {
 	if err := h.WriteKubeconfig(kubeconfig); err != nil {
-		return 1, err
+		return err
 	}
 	reduced, err := h.Reduced(context.Background())
 	if err != nil {
-		return 1, err
+		return err
 	}
-	// As it runs in a cluster, so that there is a lease, and lacking a right.
 	h.StartProvider(func(p *harness.Process) {
 		p.LeaderElection, p.LeaderElectionNamespace, p.Config = true, "default", reduced
 	})
-	code = m.Run()
-	if leaks := h.Scan(map[string]string{"the terminal": terminal.String()}); len(leaks) > 0 {
-		return 1, errors.Errorf("credentials were found where none may be: %v", leaks)
-	}
-	return code, h.Stop()
+	return nil
 }
 
 // A result is what a command wrote, and its exit code.

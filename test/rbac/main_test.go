@@ -6,7 +6,6 @@ package rbac
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 
@@ -16,26 +15,16 @@ import (
 // h is shared by the tests of the package, which run one after the other.
 var h *harness.Harness
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { harness.Exit(run(m)) }
 
 // noStreams has caches list and then watch, as they do with API servers that
 // cannot stream lists. Streaming takes the right to watch alone.
 const noStreams = "KUBE_FEATURE_WatchListClient"
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int, err error) {
 	_ = os.Setenv(noStreams, "false")
-	var err error
 	if h, err = harness.New(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return 1, err
 	}
-	code := m.Run()
-	if err := h.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "FAIL:", err)
-		code = 1
-	}
-	if code != 0 && os.Getenv("HARNESS_LOG") != "" {
-		fmt.Fprintln(os.Stderr, h.Log.String())
-	}
-	return code
+	return h.End(m.Run(), nil), nil
 }

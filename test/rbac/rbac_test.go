@@ -94,7 +94,7 @@ func TestChosenNamespaces(t *testing.T) {
 	before := other.users()
 	untouched := other.app("untouched", v1alpha1.ClusterProviderConfigKind, central)
 	other.create(untouched)
-	other.change(theirs, func() { metav1.SetMetaDataAnnotation(&theirs.ObjectMeta, v1.AnnotationRotate, "one") })
+	theirs = harness.Update(other.T, h.Kube, theirs, func(a *v1.AivenApplication) { metav1.SetMetaDataAnnotation(&a.ObjectMeta, v1.AnnotationRotate, "one") })
 
 	objects := load(t, filepath.Join(manifests, "base"))
 	te, second := newTenant(t, "chosen"), newTenant(t, "second")
@@ -133,7 +133,7 @@ func (te tenant) scenario() {
 	te.ready(app)
 	te.works("orders-aiven")
 
-	te.change(app, func() { metav1.SetMetaDataAnnotation(&app.ObjectMeta, v1.AnnotationRotate, "one") })
+	harness.Update(te.T, h.Kube, app, func(a *v1.AivenApplication) { metav1.SetMetaDataAnnotation(&a.ObjectMeta, v1.AnnotationRotate, "one") })
 	te.ready(app, func() error {
 		if c := app.Status.Credentials; c == nil || c.Revision != 2 || c.Next != nil || c.Previous != nil {
 			return errors.Errorf("credentials are %+v", c)
@@ -142,7 +142,7 @@ func (te tenant) scenario() {
 	})
 	te.works("orders-aiven")
 
-	te.change(app, func() { app.Spec.SecretName = "orders-renamed" })
+	harness.Update(te.T, h.Kube, app, func(a *v1.AivenApplication) { a.Spec.SecretName = "orders-renamed" })
 	te.gone(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "orders-aiven", Namespace: te.namespace}})
 	te.works("orders-renamed")
 
@@ -201,9 +201,7 @@ func (te tenant) passwords() {
 	token := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "aiven-token", Namespace: ownNamespace}}
 	next := harness.Token + "-next-" + te.namespace
 	h.Sim.AddToken(aivensim.Token{Token: next, Permissions: "admin"})
-	te.change(token, func() {
-		token.Finalizers, token.Data["token"] = nil, []byte(next)
-	})
+	harness.Update(te.T, h.Kube, token, func(s *corev1.Secret) { s.Finalizers, s.Data["token"] = nil, []byte(next) })
 	harness.Eventually(te.T, "the token is kept again", func(ctx context.Context) error {
 		if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(token), token); err != nil {
 			return err
@@ -227,7 +225,7 @@ func (te tenant) configurations() {
 	te.create(mg)
 	te.ready(mg)
 	te.recorded(mg, central)
-	te.change(mg, func() { mg.Spec.ProviderConfigReference.Name = pc.GetName() })
+	harness.Update(te.T, h.Kube, mg, func(mg *v1alpha1.ValkeyServiceUser) { mg.Spec.ProviderConfigReference.Name = pc.GetName() })
 	te.recorded(mg, pc.GetName())
 
 	// One that nothing controls is of nobody.

@@ -67,7 +67,7 @@ func TestCoreAlone(t *testing.T) {
 	te.create(named)
 	te.notReady(named, v1.ReasonMissingRight)
 
-	te.change(plain, func() { metav1.SetMetaDataAnnotation(&plain.ObjectMeta, v1.AnnotationRotate, "one") })
+	harness.Update(te.T, h.Kube, plain, func(a *v1.AivenApplication) { metav1.SetMetaDataAnnotation(&a.ObjectMeta, v1.AnnotationRotate, "one") })
 	te.ready(plain, func() error {
 		c := plain.GetCondition(v1.TypeRotated)
 		if s := plain.Status.Credentials; s == nil || s.Revision != 2 || c.Reason != v1.ReasonMissingRight || !strings.Contains(c.Message, "cannot delete") {

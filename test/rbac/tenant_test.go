@@ -145,18 +145,6 @@ func (te tenant) user(name, config string) *v1alpha1.ValkeyServiceUser {
 	return u
 }
 
-// change changes an object, as a person with an editor would.
-func (te tenant) change(o client.Object, fn func()) {
-	te.Helper()
-	harness.Eventually(te.T, o.GetName()+" is changed", func(ctx context.Context) error {
-		if err := h.Kube.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
-			return err
-		}
-		fn()
-		return h.Kube.Update(ctx, o)
-	})
-}
-
 // conditioned are applications and managed resources.
 type conditioned interface {
 	client.Object

@@ -7,8 +7,6 @@ package soak
 import (
 	"context"
 	"flag"
-	"fmt"
-	"os"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -52,23 +50,13 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	ctrllog.SetLogger(logr.New(witness{}))
 	klog.SetLogger(logr.Discard()) // It tells of events that a killed provider cannot write.
-	os.Exit(run(m))
+	harness.Exit(run(m))
 }
 
-func run(m *testing.M) int {
-	var err error
+func run(m *testing.M) (code int, err error) {
 	if h, err = harness.New(context.Background(), aivensim.WithClock(clock.Now)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return 1, err
 	}
 	h.Log.Limit = 4 << 20
-	code := m.Run()
-	if err := h.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "FAIL:", err)
-		code = 1
-	}
-	if code != 0 && os.Getenv("HARNESS_LOG") != "" {
-		fmt.Fprintln(os.Stderr, h.Log.String())
-	}
-	return code
+	return h.End(m.Run(), nil), nil
 }

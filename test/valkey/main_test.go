@@ -5,16 +5,11 @@ package valkey
 
 import (
 	"context"
-	"flag"
-	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"testing"
 
-	"k8s.io/klog/v2"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/provider-aiven/provider-aiven/test/harness"
@@ -37,49 +32,29 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	set := false
-	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
-	if !set {
-		_ = flag.Set("test.parallel", strconv.Itoa(parallel))
-	}
-	os.Exit(run(m))
+	harness.Parallel(parallel)
+	harness.Exit(run(m))
 }
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int, err error) {
 	if _, missing = server.Program(); missing != nil {
-		return m.Run()
+		return m.Run(), nil
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	interrupted = ctx //nolint:fatcontext // It is made once.
-	var err error
 	if h, err = harness.New(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return 1, err
 	}
 	undo := context.AfterFunc(ctx, func() {
 		_ = h.Stop()
 		os.Exit(1)
 	})
-	zl := zap.New(zap.WriteTo(h.Log), zap.Level(harness.MostVerbose))
-	ctrl.SetLogger(zl)
-	klog.SetLogger(zl)
+	h.LogLibraries(zap.Level(harness.MostVerbose))
 	h.StartProvider()
-	code := m.Run()
+	code = m.Run()
 	if !undo() {
 		select {} // It ends the process.
 	}
-	if leaks := h.Scan(map[string]string{"the log": h.Log.String()}); len(leaks) > 0 {
-		fmt.Fprintln(os.Stderr, "FAIL: credentials were found where none may be:", leaks)
-		code = 1
-	}
-	if err := h.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "FAIL:", err)
-		code = 1
-	}
-	if code != 0 && os.Getenv("HARNESS_LOG") != "" {
-		fmt.Fprintln(os.Stderr, h.Log.String())
-	}
-	return code
+	return h.End(code, map[string]string{"the log": h.Log.String()}), nil
 }
